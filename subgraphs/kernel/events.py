@@ -1,0 +1,293 @@
+"""Every event of the house on one page: facts, in the past tense, as plain JSON-able fields.
+
+An event is what one domain tells the others after the fact; it is never a command. Fields are added, never renamed or
+repurposed: a change of meaning is a new ``VERSION``, and readers ignore fields they do not know. Instants are RFC 3339
+text (``kernel.clock.iso``), money is integer minor units beside its currency.
+
+How events are stored and delivered is ``chassis/outbox.py``; nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+E = TypeVar("E", bound="Event")
+
+
+class Event:
+    """A fact. Subclasses are frozen dataclasses, registered by their ``TYPE``."""
+
+    __slots__ = ()
+
+    TYPE: ClassVar[str]
+    VERSION: ClassVar[int] = 1
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # dataclass(slots=True) builds the class a second time under the same name; the later one is the real one.
+        known = EVENTS.get(cls.TYPE)
+        assert known is None or known.__qualname__ == cls.__qualname__, f"two events of type {cls.TYPE}"
+        EVENTS[cls.TYPE] = cls
+
+    def to_data(self) -> dict[str, Any]:
+        """The fields as JSON-able data; tuples become lists."""
+        return {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(typing.cast(Any, self))}
+
+    @classmethod
+    def from_data(cls: type[E], data: Mapping[str, Any]) -> E:
+        """The event ``data`` describes. Unknown fields are ignored; a missing one without default is a ``TypeError``."""
+        return typing.cast(E, _build(cls, data))
+
+
+EVENTS: dict[str, type[Event]] = {}
+
+
+def event_from(type_: str, data: Mapping[str, Any]) -> Event:
+    """The event of that registered type; ``KeyError`` when the house does not know the type."""
+    return EVENTS[type_].from_data(data)
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _build(cls: type[Any], data: Mapping[str, Any]) -> Any:
+    parts = _PARTS.get(cls)
+    if parts is None:
+        hints = typing.get_type_hints(cls)
+        parts = _PARTS[cls] = {field.name: _part(hints[field.name]) for field in dataclasses.fields(cls)}
+    return cls(**{name: _rich(part, data[name]) for name, part in parts.items() if name in data})
+
+
+def _part(hint: Any) -> type[Any] | None:
+    """The dataclass inside ``tuple[Line, ...]``, or nothing for plain fields."""
+    arguments = typing.get_args(hint)
+    if typing.get_origin(hint) is tuple and arguments and dataclasses.is_dataclass(arguments[0]):
+        return typing.cast(type[Any], arguments[0])
+    return None
+
+
+def _rich(part: type[Any] | None, value: Any) -> Any:
+    if part is not None:
+        return tuple(_build(part, item) for item in value)
+    return tuple(value) if isinstance(value, list) else value
+
+
+# Type hints are resolved once per class: events are read in loops.
+_PARTS: dict[type[Any], dict[str, type[Any] | None]] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """An event on its way: who it is about, where it stands in its producer's order, and what caused it.
+
+    ``seq`` counts the producer's events from 1 without gaps and is missing until the relay has given it.
+    ``aggregate`` is ``"<kind>:<id>"``; ``aggregate_version`` grows by commit within one aggregate.
+    """
+
+    id: str
+    type: str
+    version: int
+    seq: int | None
+    aggregate: str
+    aggregate_version: int
+    occurred_at: str
+    causation: str | None
+    correlation: str | None
+    traceparent: str | None
+    data: Mapping[str, Any]
+
+    def event(self) -> Event:
+        """The typed event inside; ``KeyError`` when the house does not know its type."""
+        return event_from(self.type, self.data)
+
+    def to_data(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Envelope:
+        fields: dict[str, Any] = {field.name: data.get(field.name) for field in dataclasses.fields(cls)}
+        return cls(**fields)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderedLine:
+    """One line of an order. ``total_minor`` is what was charged for it, discounts included."""
+
+    sku: str
+    quantity: int
+    unit_minor: int
+    total_minor: int
+    category_slug: str | None
+    location_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReservedLine:
+    """Units of one SKU held at one location."""
+
+    sku: str
+    location_id: str
+    quantity: int
+
+
+# Orders
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderConfirmed(Event):
+    """An order is paid for and its stock is committed."""
+
+    TYPE: ClassVar[str] = "order.confirmed"
+
+    order_id: str
+    number: str
+    customer_id: str | None
+    channel: str
+    currency: str
+    placed_at: str
+    lines: tuple[OrderedLine, ...]
+    total_minor: int
+    reservation_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PosOrderRecorded(Event):
+    """A register has told of a sale that already happened at its counter."""
+
+    TYPE: ClassVar[str] = "order.pos_recorded"
+
+    order_id: str
+    number: str
+    customer_id: str | None
+    location_id: str
+    register_id: str
+    receipt_no: str
+    occurred_at: str
+    currency: str
+    lines: tuple[OrderedLine, ...]
+    total_minor: int
+
+
+# Inventory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StockChanged(Event):
+    """One stock level has new figures. ``free`` is what may still be sold; ``ref`` names what caused the change."""
+
+    TYPE: ClassVar[str] = "stock.changed"
+
+    sku: str
+    location_id: str
+    on_hand: int
+    reserved: int
+    allocated: int
+    safety: int
+    free: int
+    version: int
+    cause: str
+    ref: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReservationHeld(Event):
+    """Units were set aside for ``owner``."""
+
+    TYPE: ClassVar[str] = "reservation.held"
+
+    reservation_id: str
+    owner: str
+    lines: tuple[ReservedLine, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReservationCommitted(Event):
+    """Units set aside now belong to an order."""
+
+    TYPE: ClassVar[str] = "reservation.committed"
+
+    reservation_id: str
+    owner: str
+    lines: tuple[ReservedLine, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReservationReleased(Event):
+    """Units set aside were given back by their owner."""
+
+    TYPE: ClassVar[str] = "reservation.released"
+
+    reservation_id: str
+    owner: str
+    lines: tuple[ReservedLine, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReservationExpired(Event):
+    """Units set aside were taken back because their time had run out."""
+
+    TYPE: ClassVar[str] = "reservation.expired"
+
+    reservation_id: str
+    owner: str
+    lines: tuple[ReservedLine, ...]
+
+
+# Catalog
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceChanged(Event):
+    """A SKU has a new price on a price list; ``before_minor`` is missing for its first one."""
+
+    TYPE: ClassVar[str] = "price.changed"
+
+    sku: str
+    price_list: str
+    currency: str
+    before_minor: int | None
+    after_minor: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductChanged(Event):
+    """Something of a product other than its prices is new; read the product to see what."""
+
+    TYPE: ClassVar[str] = "product.changed"
+
+    product_id: str
+
+
+# Customers and loyalty
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerRegistered(Event):
+    """A customer has a profile."""
+
+    TYPE: ClassVar[str] = "customer.registered"
+
+    customer_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointsAccrued(Event):
+    """An order earned ``points``; ``balance`` is the account's after it."""
+
+    TYPE: ClassVar[str] = "points.accrued"
+
+    account_id: str
+    customer_id: str
+    order_id: str
+    points: int
+    balance: int
