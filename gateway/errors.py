@@ -3,7 +3,7 @@
 ::
 
     GatewayError
-    ├─ RequestError          the client's fault; the message is built only from what the client sent, so it is safe to show
+    ├─ RequestError          the client's fault; built only from what the client sent, so safe to show
     │   ├─ DocumentInvalid            GRAPHQL_PARSE_FAILED | GRAPHQL_VALIDATION_FAILED
     │   ├─ OperationUnknown           OPERATION_RESOLUTION_FAILURE
     │   ├─ VariableInvalid            BAD_USER_INPUT
@@ -15,16 +15,17 @@
     │   ├─ MediaTypeNotAcceptable     NOT_ACCEPTABLE
     │   ├─ NotAuthenticated           UNAUTHENTICATED
     │   └─ NotAuthorized              UNAUTHORIZED_FIELD_OR_TYPE
-    ├─ SubgraphError         the subgraph's fault; names the subgraph, its own text is masked outside development
+    ├─ SubgraphError         the subgraph's fault; its own text is masked outside development
     │   ├─ SubgraphTimedOut           SUBGRAPH_TIMEOUT
     │   ├─ SubgraphUnreachable        SUBGRAPH_UNREACHABLE
     │   ├─ SubgraphReplyInvalid       SUBGRAPH_REPLY_INVALID
     │   └─ SubgraphCircuitOpen        SUBGRAPH_CIRCUIT_OPEN
+    ├─ KeysUnavailable       the keys that prove tokens cannot be had just now; 503, try again
     ├─ SupergraphInvalid     the file given to ``serve`` or ``plan`` is no supergraph; start-up only
-    ├─ PlanningFailed        no plan exists for a valid operation: the supergraph was not satisfiable
+    ├─ PlanningFailed        a valid operation has no plan: the supergraph was not satisfiable
     └─ CompositionError      build time only; carries the published federation code
 
-Safe-to-show is the *branch of the tree*, never a flag. Composition reports all its errors; the run time raises the first.
+Safe-to-show is the *branch of the tree*, never a flag. Composition reports all its errors, the run time the first.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from typing import Any, ClassVar
 
 
 class GatewayError(Exception):
-    """The root. ``code`` is what clients find in ``extensions.code``; ``http_status`` applies before execution began."""
+    """The root. ``code`` becomes ``extensions.code``; ``http_status`` applies before execution began."""
 
     code: ClassVar[str] = "INTERNAL_SERVER_ERROR"
     http_status: ClassVar[int] = 500
@@ -148,6 +149,13 @@ class SubgraphCircuitOpen(SubgraphError):
     http_status = 503
 
 
+class KeysUnavailable(GatewayError):
+    """Nobody can be authenticated for now; tokens are neither good nor bad."""
+
+    code = "AUTHENTICATION_UNAVAILABLE"
+    http_status = 503
+
+
 class SupergraphInvalid(GatewayError):
     code = "SUPERGRAPH_INVALID"
 
@@ -157,7 +165,7 @@ class PlanningFailed(GatewayError):
 
 
 class CompositionError(GatewayError):
-    """One finding of composition: the published code, where (``Type.field(arg:)``), which subgraphs, and the smallest fix in the message."""
+    """One finding of composition: published code, where (``Type.field(arg:)``), which subgraphs, the smallest fix."""
 
     def __init__(
         self, published_code: str, message: str, *, coordinate: str | None = None, subgraphs: tuple[str, ...] = ()

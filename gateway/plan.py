@@ -71,7 +71,7 @@ class Representation:
     """How to build ``{__typename, …}`` for objects of the given runtime types found at the path."""
 
     typename: str
-    """Sent as ``__typename``: the entity type's name as the subgraph knows it (an ``@interfaceObject``: the interface)."""
+    """Sent as ``__typename``: the entity's name as the subgraph knows it (an ``@interfaceObject``: the interface)."""
     runtime_types: tuple[str, ...] = ()
     """Object types it applies to; empty means any object at the path, even one whose ``__typename`` is unknown yet."""
     fields: tuple[RequiredField, ...] = ()

@@ -1,0 +1,62 @@
+# The one door for people. `make up` and `make test` are all the set-up there is.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+RUN    := $(VENV)/.run-installed
+DEV    := $(VENV)/.dev-installed
+
+.PHONY: up demo test check schema bench serve-subgraph format clean help
+.DEFAULT_GOAL := help
+
+help: ## say what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Galleria needs Python 3.11 or newer; name one with make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(RUN): pyproject.toml | $(BIN)/python
+	@echo "Installing what the services need into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[subgraphs,agents]'
+	@touch $@
+
+$(DEV): pyproject.toml $(RUN)
+	@echo "Installing what the tests need into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[subgraphs,agents,dev]'
+	@touch $@
+
+up: $(RUN) ## start the database, the five subgraphs and the gateway, seed them, serve until Ctrl-C
+	@exec $(BIN)/python -m gateway up
+
+demo: $(RUN) ## a finite tour that checks itself
+	@exec $(BIN)/python -m gateway demo
+
+test: $(DEV) ## the tests
+	@$(BIN)/python -m tests.kit.prerequisites
+	$(BIN)/python -m pytest
+
+check: $(DEV) ## format, lint, types, contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(DEV) ## write the format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+schema: $(RUN) ## print the five subgraph schemas and compose them again
+	$(BIN)/python -m subgraphs print --all --out schema/subgraphs
+	$(BIN)/python -m gateway compose --subgraphs schema/subgraphs.json --write schema
+
+bench: $(DEV) ## measure; see tests/benchmarks/README.md
+	$(BIN)/python -m tests.benchmarks
+
+serve-subgraph: $(RUN) ## start one subgraph of a running house by hand: make serve-subgraph NAME=catalog
+	@test -f .data/house.env || { echo "Nothing is up: .data/house.env is written by make up"; exit 1; }
+	@set -a; . ./.data/house.env; exec $(BIN)/python -m subgraphs serve $(NAME)
+
+clean: ## remove the environment and all local data
+	rm -rf $(VENV) .data .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
