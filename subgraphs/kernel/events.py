@@ -35,12 +35,12 @@ class Event:
 
     def to_data(self) -> dict[str, Any]:
         """The fields as JSON-able data; tuples become lists."""
-        return {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(typing.cast(Any, self))}
+        return {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(typing.cast("Any", self))}
 
     @classmethod
     def from_data(cls: type[E], data: Mapping[str, Any]) -> E:
         """The event ``data`` describes. Unknown fields are ignored; a missing one without default is a ``TypeError``."""
-        return typing.cast(E, _build(cls, data))
+        return typing.cast("E", _build(cls, data))
 
 
 EVENTS: dict[str, type[Event]] = {}
@@ -71,7 +71,7 @@ def _part(hint: Any) -> type[Any] | None:
     """The dataclass inside ``tuple[Line, ...]``, or nothing for plain fields."""
     arguments = typing.get_args(hint)
     if typing.get_origin(hint) is tuple and arguments and dataclasses.is_dataclass(arguments[0]):
-        return typing.cast(type[Any], arguments[0])
+        return typing.cast("type[Any]", arguments[0])
     return None
 
 
