@@ -9,7 +9,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from graphql import (
+    DirectiveNode,
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLSchema,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    VariableNode,
+    print_ast,
+)
+from graphql.language import BooleanValueNode, Visitor, visit
+
+from gateway.errors import OperationUnknown
 from gateway.plan import Condition, OperationKind
+from gateway.selection import print_arguments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,3 +95,125 @@ class ResponseKeys:
 
     def copy(self) -> ResponseKeys:
         return ResponseKeys(dict(self.known), dict(self.counts))
+
+
+def normalise(document: DocumentNode, operation_name: str | None, schema: GraphQLSchema) -> Operation:
+    """The operation of a *validated* document that is to run, in normal form.
+
+    Raises ``OperationUnknown`` when the name fits none, or when there are several and no name was given. Fragments are
+    inlined, literal ``@skip``/``@include`` are decided, and every field gets its canonical key in document order.
+    """
+    definition = _operation(document, operation_name)
+    kind = OperationKind(definition.operation.value)
+    root = {
+        OperationKind.QUERY: schema.query_type,
+        OperationKind.MUTATION: schema.mutation_type,
+        OperationKind.SUBSCRIPTION: schema.subscription_type,
+    }[kind]
+    if root is None:
+        raise OperationUnknown(f"The schema has no {kind.value} operations.")
+    keys = ResponseKeys()
+    fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
+    return Operation(
+        kind=kind,
+        name=definition.name.value if definition.name else None,
+        root_type=root.name,
+        variables=tuple(
+            VariableDefinition(
+                name=node.variable.name.value,
+                type=print_ast(node.type),
+                default=print_ast(node.default_value) if node.default_value is not None else None,
+            )
+            for node in definition.variable_definitions or ()
+        ),
+        selections=_Normaliser(fragments, keys).selections(definition.selection_set),
+        keys=keys,
+    )
+
+
+def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
+    operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+    if name:
+        for node in operations:
+            if node.name and node.name.value == name:
+                return node
+        raise OperationUnknown(f'Unknown operation named "{name}".')
+    if not operations:
+        raise OperationUnknown("The document has no operation.")
+    if len(operations) > 1:
+        raise OperationUnknown("The document has several operations: operationName must say which one to run.")
+    return operations[0]
+
+
+class _Normaliser:
+    """One normalisation; keeps what fragments became, so that each is walked once."""
+
+    def __init__(self, fragments: dict[str, FragmentDefinitionNode], keys: ResponseKeys) -> None:
+        self.fragments = fragments
+        self.keys = keys
+        self.inlined: dict[str, tuple[Selection, ...]] = {}
+
+    def selections(self, node: SelectionSetNode | None) -> tuple[Selection, ...]:
+        found: list[Selection] = []
+        for item in node.selections if node else ():
+            conditions = _conditions(item.directives)
+            if conditions is None:
+                continue
+            match item:
+                case FieldNode():
+                    found.append(self.field(item, conditions))
+                case InlineFragmentNode():
+                    on = item.type_condition.name.value if item.type_condition else None
+                    found.append(Fragment(on=on, conditions=conditions, selections=self.selections(item.selection_set)))
+                case FragmentSpreadNode():
+                    name = item.name.value
+                    if name not in self.inlined:
+                        self.inlined[name] = self.selections(self.fragments[name].selection_set)
+                    on = self.fragments[name].type_condition.name.value
+                    found.append(Fragment(on=on, conditions=conditions, selections=self.inlined[name]))
+        return tuple(found)
+
+    def field(self, node: FieldNode, conditions: tuple[Condition, ...]) -> Field:
+        name, arguments = node.name.value, print_arguments(node.arguments)
+        return Field(
+            name=name,
+            response_key=node.alias.value if node.alias else name,
+            key=self.keys.key(name, arguments),
+            arguments=arguments,
+            variables=_variables(node),
+            conditions=conditions,
+            selections=self.selections(node.selection_set),
+        )
+
+
+def _conditions(directives: tuple[DirectiveNode, ...] | None) -> tuple[Condition, ...] | None:
+    """What must hold for the selection; None when a literal already says it is out."""
+    found: list[Condition] = []
+    for directive in directives or ():
+        name = directive.name.value
+        if name not in ("skip", "include") or not directive.arguments:
+            continue
+        wanted, value = name == "include", directive.arguments[0].value
+        if isinstance(value, VariableNode):
+            found.append((value.name.value, wanted))
+        elif isinstance(value, BooleanValueNode) and value.value != wanted:
+            return None
+    return tuple(dict.fromkeys(found))
+
+
+class _VariableNames(Visitor):
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def enter_variable(self, node: VariableNode, *_: object) -> None:
+        self.names.add(node.name.value)
+
+
+def _variables(node: FieldNode) -> tuple[str, ...]:
+    if not node.arguments:
+        return ()
+    names = _VariableNames()
+    for argument in node.arguments:
+        visit(argument, names)
+    return tuple(sorted(names.names))

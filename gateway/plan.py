@@ -17,7 +17,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
+
+from graphql import parse, print_ast
 
 Condition: TypeAlias = tuple[str, bool]
 """``(variable name, wanted value)``: ``@include(if: $a)`` is ``("a", True)``, ``@skip(if: $a)`` is ``("a", False)``."""
@@ -136,3 +138,146 @@ class QueryPlan:
     subscription: Fetch | None = None
     truncated: bool = False
     """The search stopped at its budget; the plan is sound but a better one may exist."""
+
+
+def fetch_count(plan: QueryPlan) -> int:
+    """How many requests the plan sends, the upstream subscription included."""
+    return len(plan.fetches) + (plan.subscription is not None)
+
+
+def depth(plan: QueryPlan) -> int:
+    """How many rounds of requests follow each other, the upstream subscription included."""
+    rounds: dict[int, int] = {}
+    for fetch in plan.fetches:
+        rounds[fetch.id] = 1 + max((rounds[earlier] for earlier in fetch.depends_on), default=0)
+    return max(rounds.values(), default=0) + (plan.subscription is not None)
+
+
+def render_text(plan: QueryPlan) -> str:
+    """The plan for people: round by round, each fetch with where it goes, what it waits for and what it sends."""
+    fetches = f"{fetch_count(plan)} fetch{'' if fetch_count(plan) == 1 else 'es'}"
+    rounds = f"{depth(plan)} round{'' if depth(plan) == 1 else 's'}"
+    lines = [f"{plan.kind.value}: {fetches}, {rounds}" + (", truncated" if plan.truncated else "")]
+    if plan.subscription is not None:
+        lines += ["", "upstream", *_fetch_lines(plan.subscription)]
+    waves: dict[int, list[Fetch]] = {}
+    number: dict[int, int] = {}
+    for fetch in plan.fetches:
+        number[fetch.id] = 1 + max((number[earlier] for earlier in fetch.depends_on), default=0)
+        waves.setdefault(number[fetch.id], []).append(fetch)
+    for wave in sorted(waves):
+        lines += ["", f"round {wave}" if plan.subscription is None else f"round {wave} of every event"]
+        for fetch in waves[wave]:
+            lines += _fetch_lines(fetch)
+    return "\n".join(lines) + "\n"
+
+
+def _fetch_lines(fetch: Fetch) -> list[str]:
+    head = f"  [{fetch.id}] {fetch.subgraph}"
+    if fetch.path:
+        head += f" at {_path_text(fetch.path)}"
+    if fetch.depends_on:
+        head += " after " + ", ".join(f"[{earlier}]" for earlier in fetch.depends_on)
+    if fetch.guard:
+        head += " if " + " or ".join(_conjunction_text(conjunction) for conjunction in fetch.guard)
+    lines = [head]
+    if fetch.reason:
+        lines.append(f"      why: {fetch.reason}")
+    for entity in fetch.entities:
+        lines.append(f"      ${entity.variable} at {_path_text(entity.path)}")
+        for representation in entity.representations:
+            of = f" of {' | '.join(representation.runtime_types)}" if representation.runtime_types else ""
+            lines.append(f"        {representation.typename}{of} {_required_text(representation.fields)}")
+    for rename in fetch.renames:
+        where = _path_text(rename.path) or "its result"
+        of = f" of {' | '.join(rename.only_types)}" if rename.only_types else ""
+        lines.append(f"      {rename.source} becomes {rename.target} in {where}{of}")
+    document = print_ast(parse(fetch.document, no_location=True))
+    lines += [f"      {line}" for line in document.strip().splitlines()]
+    return lines
+
+
+def _path_text(path: Path) -> str:
+    return ".".join("|".join(each.types) + ":" if isinstance(each, TypeFilter) else each for each in path)
+
+
+def _conjunction_text(conjunction: tuple[Condition, ...]) -> str:
+    return " and ".join(f"${name}" if wanted else f"not ${name}" for name, wanted in conjunction)
+
+
+def _required_text(fields: tuple[RequiredField, ...]) -> str:
+    parts = []
+    for field in fields:
+        text = field.name if field.name == field.key else f"{field.name} from {field.key}"
+        text += "" if field.nullable else "!"
+        if field.fields:
+            text += f" {_required_text(field.fields)}"
+        parts.append(f"{' | '.join(field.only_types)}: {text}" if field.only_types else text)
+    return "{ " + ", ".join(parts) + " }"
+
+
+def render_json(plan: QueryPlan) -> dict[str, Any]:
+    """The plan for programs: ``fetches`` and ``depth`` are numbers, ``plan`` is the whole of it."""
+    return {
+        "fetches": fetch_count(plan),
+        "depth": depth(plan),
+        "plan": {
+            "kind": plan.kind.value,
+            "truncated": plan.truncated,
+            "subscription": _fetch_json(plan.subscription) if plan.subscription is not None else None,
+            "fetches": [_fetch_json(fetch) for fetch in plan.fetches],
+        },
+    }
+
+
+def _fetch_json(fetch: Fetch) -> dict[str, Any]:
+    return {
+        "id": fetch.id,
+        "subgraph": fetch.subgraph,
+        "kind": fetch.kind.value,
+        "document": fetch.document,
+        "variables": list(fetch.variables),
+        "path": _path_json(fetch.path),
+        "entities": [
+            {
+                "path": _path_json(entity.path),
+                "variable": entity.variable,
+                "alias": entity.alias,
+                "representations": [
+                    {
+                        "typename": representation.typename,
+                        "runtimeTypes": list(representation.runtime_types),
+                        "fields": [_required_json(field) for field in representation.fields],
+                    }
+                    for representation in entity.representations
+                ],
+            }
+            for entity in fetch.entities
+        ],
+        "dependsOn": list(fetch.depends_on),
+        "guard": [[{"variable": name, "is": wanted} for name, wanted in conjunction] for conjunction in fetch.guard],
+        "renames": [
+            {
+                "path": _path_json(rename.path),
+                "from": rename.source,
+                "to": rename.target,
+                "onlyTypes": list(rename.only_types),
+            }
+            for rename in fetch.renames
+        ],
+        "reason": fetch.reason,
+    }
+
+
+def _path_json(path: Path) -> list[Any]:
+    return [{"types": list(each.types)} if isinstance(each, TypeFilter) else each for each in path]
+
+
+def _required_json(field: RequiredField) -> dict[str, Any]:
+    return {
+        "name": field.name,
+        "key": field.key,
+        "nullable": field.nullable,
+        "onlyTypes": list(field.only_types),
+        "fields": [_required_json(each) for each in field.fields],
+    }

@@ -1,0 +1,370 @@
+"""Fetch graph → query plan: prints each request's document and says how its representations are built.
+
+What belongs here: fragments or bare interface fields, ``@skip``/``@include`` in documents, aliases for fields whose types
+conflict inside one document, variables. What does not: any choice of subgraph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gateway.operation import Operation, ResponseKeys
+from gateway.plan import (
+    EACH,
+    Condition,
+    EntityInput,
+    Fetch,
+    Guard,
+    OperationKind,
+    Path,
+    QueryPlan,
+    Rename,
+    Representation,
+    RequiredField,
+)
+from gateway.planning.fetch_graph import Group, Selected, SelectionTree
+from gateway.planning.guards import ALWAYS, under
+from gateway.planning.needs import TYPENAME
+from gateway.planning.passes import Bundle
+from gateway.query_graph import QueryGraph
+from gateway.selection import FieldSet
+
+
+def assemble(graph: QueryGraph, operation: Operation, bundles: list[Bundle], *, truncated: bool) -> QueryPlan:
+    """The plan for these bundles; ids follow their order."""
+    subscription = operation.kind is OperationKind.SUBSCRIPTION
+    ids = {id(bundle): number for number, bundle in enumerate(bundles)}
+    fetches: list[Fetch] = []
+    for bundle in bundles:
+        number = ids[id(bundle)]
+        after = sorted(ids[id(each)] for each in bundle.after if not (subscription and ids[id(each)] == 0))
+        redundant = {earlier for other in after for earlier in _ancestors(fetches, other)}
+        depends_on = tuple(each for each in after if each not in redundant)
+        fetches.append(_Request(graph, operation, bundle).fetch(number, depends_on))
+    return QueryPlan(
+        kind=operation.kind,
+        fetches=tuple(fetches[1:] if subscription else fetches),
+        subscription=fetches[0] if subscription else None,
+        truncated=truncated,
+    )
+
+
+def _ancestors(fetches: list[Fetch], number: int) -> set[int]:
+    found: set[int] = set()
+    queue = list(fetches[number].depends_on)
+    while queue:
+        each = queue.pop()
+        if each not in found:
+            found.add(each)
+            queue += fetches[each].depends_on
+    return found
+
+
+class _Request:
+    """One fetch being written."""
+
+    def __init__(self, graph: QueryGraph, operation: Operation, bundle: Bundle) -> None:
+        self.graph = graph
+        self.operation = operation
+        self.bundle = bundle
+        self.subgraph = bundle.subgraph
+        self.variables: set[str] = set()
+        self.aliases: dict[tuple[int, str, str], str] = {}
+        """(selection tree, type, key) → the alias that avoids a conflict."""
+        self.renames: list[Rename] = []
+
+    def fetch(self, number: int, depends_on: tuple[int, ...]) -> Fetch:
+        first = self.bundle.groups[0]
+        kind = self.operation.kind if not first.entity and first.place.parent is None else OperationKind.QUERY
+        entities: list[EntityInput] = []
+        if first.entity:
+            parts = []
+            merged = self.by_path()
+            for index, groups in enumerate(merged):
+                several = f"_{index + 1}" if len(merged) > 1 else ""
+                entity = EntityInput(
+                    path=groups[0].place.path(),
+                    representations=self.representations(groups),
+                    variable=f"representations{several}",
+                    alias=f"_entities{several}",
+                )
+                entities.append(entity)
+                for group in groups:
+                    self.find_conflicts([(group.tree, tuple(group.tree.fields)) for group in groups], ())
+                    break
+                alias = f"{entity.alias}: " if several else ""
+                body = " ".join(dict.fromkeys(part for group in groups for part in self.entity_body(group)))
+                parts.append(f"{alias}_entities(representations: ${entity.variable}) {{ {body or TYPENAME} }}")
+            body = " ".join(parts)
+        else:
+            static = first.place.static
+            self.find_conflicts([(first.tree, (static,))], ())
+            body = " ".join(self.body(first.tree, static, frozenset())) or TYPENAME
+        declared = [f"${entity.variable}: [_Any!]!" for entity in entities]
+        used = [variable for variable in self.operation.variables if variable.name in self.variables]
+        for variable in used:
+            default = f" = {variable.default}" if variable.default is not None else ""
+            declared.append(f"${variable.name}: {variable.type}{default}")
+        head = kind.value + (f"({', '.join(declared)})" if declared else "")
+        return Fetch(
+            id=number,
+            subgraph=self.subgraph,
+            kind=kind,
+            document=f"{head} {{ {body} }}" if declared or kind is not OperationKind.QUERY else f"{{ {body} }}",
+            variables=tuple(variable.name for variable in used),
+            path=() if first.entity else first.place.path(),
+            entities=tuple(entities),
+            depends_on=depends_on,
+            guard=self.bundle.guard,
+            renames=tuple(self.renames),
+            reason="; ".join(dict.fromkeys(reason for group in self.bundle.groups for reason in group.reasons)),
+        )
+
+    def by_path(self) -> list[list[Group]]:
+        """The bundle's groups, those with one path and equal inputs together."""
+        merged: list[list[Group]] = []
+        for group in self.bundle.groups:
+            for groups in merged:
+                if groups[0].place.path() == group.place.path() and self.compatible(groups, group):
+                    groups.append(group)
+                    break
+            else:
+                merged.append([group])
+        return merged
+
+    def compatible(self, groups: list[Group], group: Group) -> bool:
+        for other in groups:
+            for each, mine in group.inputs.items():
+                theirs = other.inputs.get(each)
+                if theirs is not None and (theirs.typename, theirs.fields) != (mine.typename, mine.fields):
+                    return False
+        return True
+
+    # -- representations ---------------------------------------------------------------------------------------------
+
+    def representations(self, groups: list[Group]) -> tuple[Representation, ...]:
+        found: dict[tuple[str, tuple[RequiredField, ...]], list[str]] = {}
+        bare = False
+        for group in groups:
+            for each, given in group.inputs.items():
+                fields: tuple[RequiredField, ...] = ()
+                for of, field_set in given.fields:
+                    fields = _joined(fields, self.required(of, field_set))
+                members = found.setdefault((given.typename, fields), [])
+                if each not in members:
+                    members.append(each)
+            # A place of one object type needs no look at __typename; nor does one entered through a stand-in.
+            bare = bare or self.bare(group)
+        return tuple(
+            Representation(
+                typename=typename, runtime_types=() if bare and len(found) == 1 else tuple(members), fields=fields
+            )
+            for (typename, fields), members in found.items()
+        )
+
+    def bare(self, group: Group) -> bool:
+        place = group.place
+        if place.static not in self.graph.supergraph.abstract:
+            return True
+        if set(group.inputs) != set(place.types):
+            return False
+        return all(given.typename != each for each, given in group.inputs.items())
+
+    def required(self, object_type: str, fields: FieldSet) -> tuple[RequiredField, ...]:
+        found: tuple[RequiredField, ...] = ()
+        known = self.graph.supergraph.fields[object_type]
+        for item in fields:
+            if item.name == TYPENAME or not self.graph.matches(object_type, item.on):
+                continue
+            of = known[item.name]
+            below: tuple[RequiredField, ...] = ()
+            if item.fields:
+                possible = self.graph.supergraph.possible[of.name]
+                for inner in item.fields:
+                    applies = tuple(each for each in possible if self.graph.matches(each, inner.on))
+                    for each in applies[:1]:
+                        only = () if len(applies) == len(possible) else applies
+                        for one in self.required(each, (inner,)):
+                            below = _joined(below, (_narrowed(one, only),))
+            found = _joined(
+                found,
+                (
+                    RequiredField(
+                        name=item.name,
+                        key=self.operation.keys.key(item.name, item.arguments),
+                        nullable=of.nullable,
+                        fields=below,
+                    ),
+                ),
+            )
+        return found
+
+    # -- documents ---------------------------------------------------------------------------------------------------
+
+    def entity_body(self, group: Group) -> list[str]:
+        parts: list[str] = []
+        generic = {given.typename for given in group.inputs.values() if given.generic}
+        names = dict.fromkeys(group.tree.fields)
+        if group.tree.typename:
+            parts.append(TYPENAME)
+        for name in generic:
+            # The subgraph finds the type, so the client's type conditions are inside the interface.
+            inner = " ".join(self.body(group.tree, name, frozenset()))
+            parts.append(f"... on {name} {{ {inner or TYPENAME} }}")
+            for each in self.graph.objects[self.subgraph].get(name, ()):
+                names.pop(each, None)
+        for name in names:
+            inner = " ".join(self.fields(group.tree, name, frozenset(), group.tree.fields[name].values()))
+            parts.append(f"... on {name} {{ {inner or TYPENAME} }}")
+        return parts
+
+    def body(self, tree: SelectionTree, static: str, holding: frozenset[Condition]) -> list[str]:
+        """The selections of a tree under a type as the subgraph names it."""
+        types = self.graph.objects[self.subgraph].get(static, ())
+        if self.graph.is_stand_in(self.subgraph, static) or types == (static,):
+            known = tree.fields.get(static, {})
+            plain = self.fields(tree, static, holding, known.values())
+            wanted = tree.typename and not self.graph.is_stand_in(self.subgraph, static)
+            if static in self.graph.roots:
+                wanted = False
+            return [TYPENAME, *plain] if wanted else plain
+        parts = [TYPENAME]
+        shared = self.shared(tree, static, types)
+        parts += self.fields(tree, static, holding, shared)
+        rest: dict[tuple[str, ...], list[str]] = {}
+        for each in types:
+            own = [field for field in tree.fields.get(each, {}).values() if field not in shared]
+            if own:
+                parts.append(f"... on {each} {{ {' '.join(self.fields(tree, each, holding, own))} }}")
+        del rest
+        return parts
+
+    def shared(self, tree: SelectionTree, static: str, types: tuple[str, ...]) -> list[Selected]:
+        """Fields that all object types share, and the interface itself has: printed without fragments."""
+        declared = self.graph.fields[self.subgraph].get(static, {})
+        first = tree.fields.get(types[0], {}) if types else {}
+        return [
+            field
+            for key, field in first.items()
+            if field.name in declared
+            and not declared[field.name].external
+            and all(tree.fields.get(each, {}).get(key) is field for each in types)
+            and not any((id(tree), each, key) in self.aliases for each in types)
+        ]
+
+    def fields(
+        self, tree: SelectionTree, known_as: str, holding: frozenset[Condition], fields: Iterable[Selected]
+    ) -> list[str]:
+        parts: list[str] = []
+        for selected in fields:
+            guard = under(selected.guard, holding)
+            if guard is None:
+                continue
+            for conjunction in guard or ((),):
+                parts.append(self.conditional(tree, known_as, selected, holding, conjunction))
+        return parts
+
+    def conditional(
+        self,
+        tree: SelectionTree,
+        known_as: str,
+        selected: Selected,
+        holding: frozenset[Condition],
+        conjunction: tuple[Condition, ...],
+    ) -> str:
+        alias = self.aliases.get((id(tree), known_as, selected.key), selected.key)
+        text = f"{alias}: {selected.name}" if alias != selected.name else selected.name
+        if selected.arguments:
+            text += f"({selected.arguments})"
+            self.variables.update(selected.variables)
+        directives, outer = _directives(conjunction)
+        self.variables.update(name for name, _ in conjunction)
+        text += directives
+        if selected.below is not None:
+            target = self.graph.fields[self.subgraph][known_as][selected.name].type.name
+            inner = " ".join(self.body(selected.below, target, holding | frozenset(conjunction)))
+            text += f" {{ {inner or TYPENAME} }}"
+        for directive in outer:
+            text = f"...{directive} {{ {text} }}"
+        return text
+
+    # -- conflicts ---------------------------------------------------------------------------------------------------
+
+    def find_conflicts(self, instances: list[tuple[SelectionTree, tuple[str, ...]]], path: Path) -> None:
+        """Alias fields that share a key but not a shape among the types that can meet at one response position."""
+        by_key: dict[str, list[tuple[SelectionTree, str, Selected]]] = {}
+        for tree, types in instances:
+            for each in types:
+                for key, selected in tree.fields.get(each, {}).items():
+                    by_key.setdefault(key, []).append((tree, each, selected))
+        for key, uses in by_key.items():
+            shapes: dict[str, list[tuple[SelectionTree, str, Selected]]] = {}
+            for use in uses:
+                shapes.setdefault(self.shape(use[1], use[2]), []).append(use)
+            for index, same in enumerate(shapes.values()):
+                if index:
+                    alias = f"{key}__of_{same[0][1]}"
+                    for tree, each, _ in same:
+                        self.aliases[id(tree), each, key] = alias
+                    only = tuple(sorted({each for _, each, _ in same}))
+                    self.renames.append(Rename(path=path, source=alias, target=key, only_types=only))
+                below: dict[int, tuple[SelectionTree, dict[str, None]]] = {}
+                depth = 0
+                for _, each, selected in same:
+                    if selected.below is None:
+                        continue
+                    move = self.graph.fields[self.subgraph][each][selected.name]
+                    depth = move.type.list_depth
+                    stand_in = self.graph.is_stand_in(self.subgraph, move.type.name)
+                    types = (move.type.name,) if stand_in else self.graph.objects[self.subgraph][move.type.name]
+                    below.setdefault(id(selected.below), (selected.below, {}))[1].update(dict.fromkeys(types))
+                if below:
+                    self.find_conflicts(
+                        [(tree, tuple(types)) for tree, types in below.values()], (*path, key, *((EACH,) * depth))
+                    )
+
+    def shape(self, known_as: str, selected: Selected) -> str:
+        """What must be equal for two fields of one response key: all of a leaf's type, the wrapping of a composite's."""
+        of = self.graph.fields[self.subgraph][known_as][selected.name].type
+        return of.text if selected.below is None else of.text.replace(of.name, "_")
+
+
+def _directives(conjunction: tuple[Condition, ...]) -> tuple[str, list[str]]:
+    """One ``@include`` and one ``@skip`` on the field itself, the rest on fragments around it."""
+    texts = {True: " @include(if: ${})", False: " @skip(if: ${})"}
+    own: dict[bool, str] = {}
+    outer: list[str] = []
+    for name, wanted in conjunction:
+        text = texts[wanted].format(name)
+        if wanted in own:
+            outer.append(text)
+        else:
+            own[wanted] = text
+    return "".join(own.values()), outer
+
+
+def _joined(first: tuple[RequiredField, ...], second: tuple[RequiredField, ...]) -> tuple[RequiredField, ...]:
+    """Both, with the fields of one (key, types) merged."""
+    found = {(field.key, field.only_types): field for field in first}
+    for field in second:
+        known = found.get((field.key, field.only_types))
+        if known is None:
+            found[field.key, field.only_types] = field
+        else:
+            found[field.key, field.only_types] = RequiredField(
+                name=known.name,
+                key=known.key,
+                nullable=known.nullable and field.nullable,
+                only_types=known.only_types,
+                fields=_joined(known.fields, field.fields),
+            )
+    return tuple(found.values())
+
+
+def _narrowed(field: RequiredField, only_types: tuple[str, ...]) -> RequiredField:
+    return RequiredField(
+        name=field.name, key=field.key, nullable=field.nullable, only_types=only_types, fields=field.fields
+    )
+
+
+__all__ = ["ALWAYS", "Guard", "ResponseKeys", "assemble"]

@@ -1,0 +1,188 @@
+"""Fetch groups and what each waits for: the one mutable structure of planning.
+
+Theory of operation. The merged tree of a plan is a tree of *places* (an object position: canonical keys from the root).
+A fetch group has a *selection* tree; where its tree touches a place, it makes a *visit* there. A place with several
+visits is one object put together from several subgraphs. Selections are kept per **object type** (or per stand-in, for
+an ``@interfaceObject``), never per interface: whether ``... on Book`` or the bare interface field is printed is decided
+when the document is printed, where it is known which types the subgraph has. Types that got a field in one decision
+share one ``Selected`` object, and that identity is what folds them together again.
+
+Groups only ever gain selections, inputs and dependencies, so a walk may hold on to what it has seen. One walk builds
+one fetch graph; a search that wants another plan walks again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gateway.plan import EACH, Guard, Path, TypeFilter
+from gateway.planning.choices import DeadEnd
+from gateway.planning.guards import ALWAYS, either
+from gateway.planning.needs import Need, Types
+from gateway.query_graph import View
+from gateway.selection import FieldSet
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Selected:
+    """One field in a group's document."""
+
+    name: str
+    key: str
+    arguments: str
+    variables: tuple[str, ...]
+    guard: Guard
+    below: SelectionTree | None
+
+
+@dataclass(slots=True, eq=False)
+class SelectionTree:
+    """What a group asks of the objects at one place: object type (or stand-in) → key → field."""
+
+    fields: dict[str, dict[str, Selected]] = field(default_factory=dict)
+    typename: bool = False
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Input:
+    """What the representations for one object type carry."""
+
+    typename: str
+    generic: bool
+    fields: list[tuple[str, FieldSet]] = field(default_factory=list)
+    """Field sets to copy, each with the type they were written for."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Group:
+    """One request to one subgraph at one place."""
+
+    id: int
+    subgraph: str
+    place: Place
+    entity: bool
+    tree: SelectionTree = field(default_factory=SelectionTree)
+    inputs: dict[str, Input] = field(default_factory=dict)
+    """Object type → representation; empty for root groups."""
+    after: dict[int, Group] = field(default_factory=dict)
+    guards: list[Guard] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    series: int = 0
+    """The position of its root field in a mutation."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Visit:
+    """A group's presence at a place."""
+
+    group: Group
+    tree: SelectionTree
+    view: View
+    types: Types
+    stand_in: str | None
+    """The ``@interfaceObject`` as which the subgraph knows every object here; None when it knows their types."""
+    entered: bool = False
+    """The group begins here, so representations for more types may be added."""
+
+    def knows(self, object_type: str) -> str:
+        """The name under which the visit's subgraph knows an object of this type."""
+        return self.stand_in or object_type
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Place:
+    """An object position of the merged tree."""
+
+    static: str
+    types: Types
+    parent: Place | None = None
+    parent_types: Types = ()
+    key: str = ""
+    list_depth: int = 0
+    visits: list[Visit] = field(default_factory=list)
+    below: dict[tuple[str, str], Place] = field(default_factory=dict)
+    """(object type, key) → the place below."""
+
+    def path(self) -> Path:
+        """Keys and ``@`` from the root; a type filter only where another type's objects have the same key."""
+        if self.parent is None:
+            return ()
+        path = self.parent.path()
+        shared = any(
+            key == self.key and place is not self and each not in self.parent_types
+            for (each, key), place in self.parent.below.items()
+        )
+        if shared:
+            path = (*path, TypeFilter(tuple(sorted(self.parent_types))))
+        return (*path, self.key, *((EACH,) * self.list_depth))
+
+
+class FetchGraph:
+    """All groups of one walk."""
+
+    def __init__(self) -> None:
+        self.groups: list[Group] = []
+        self.version = 0
+        self._ancestors: dict[int, frozenset[int]] = {}
+        self._rounds: dict[int, int] = {}
+
+    def add(self, subgraph: str, place: Place, *, entity: bool) -> Group:
+        group = Group(id=len(self.groups), subgraph=subgraph, place=place, entity=entity)
+        self.groups.append(group)
+        return group
+
+    def wait(self, group: Group, earlier: Group) -> None:
+        """The group starts after the earlier one."""
+        if group is not earlier and earlier.id not in group.after:
+            if self.depends(earlier, group):
+                raise DeadEnd("fetch groups would wait for each other")
+            group.after[earlier.id] = earlier
+            self._ancestors.clear()
+            self._rounds.clear()
+
+    def depends(self, group: Group, on: Group) -> bool:
+        """Whether the group waits for the other, directly or not; a group depends on itself."""
+        return group is on or on.id in self.ancestors(group)
+
+    def ancestors(self, group: Group) -> frozenset[int]:
+        found = self._ancestors.get(group.id)
+        if found is None:
+            collected: set[int] = set()
+            for earlier in group.after.values():
+                collected.add(earlier.id)
+                collected |= self.ancestors(earlier)
+            found = self._ancestors[group.id] = frozenset(collected)
+        return found
+
+    def round(self, group: Group) -> int:
+        """1 for groups that wait for nothing."""
+        found = self._rounds.get(group.id)
+        if found is None:
+            found = 1 + max((self.round(earlier) for earlier in group.after.values()), default=0)
+            self._rounds[group.id] = found
+        return found
+
+
+def select(trees: SelectionTree, types: Types, need: Need, guard: Guard) -> Selected:
+    """Put the need's field under these types (names as the subgraph knows them) and give the shared ``Selected``."""
+    selected: Selected | None = None
+    for each in types:
+        selected = trees.fields.get(each, {}).get(need.key)
+        if selected is not None:
+            selected.guard = either(selected.guard, guard)
+            break
+    if selected is None:
+        selected = Selected(
+            name=need.name,
+            key=need.key,
+            arguments=need.arguments,
+            variables=need.variables,
+            guard=guard,
+            below=SelectionTree() if need.below is not None else None,
+        )
+    for each in types:
+        trees.fields.setdefault(each, {}).setdefault(need.key, selected)
+    return selected
+
+
+__all__ = ["ALWAYS", "FetchGraph", "Group", "Input", "Place", "Selected", "SelectionTree", "Visit", "select"]

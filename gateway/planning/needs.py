@@ -1,0 +1,170 @@
+"""What is wanted: the operation (or a field set) merged into needs a place at a time. No subgraphs here.
+
+The client's selections are merged the way the answers will be: by canonical key, per runtime type. Object types that
+get the same selections stay together in one need, so an interface with forty types is not forty trees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from gateway.operation import Field, Operation, ResponseKeys, Selection
+from gateway.plan import Guard
+from gateway.planning.guards import ALWAYS, both, either, either_of
+from gateway.selection import FieldSet
+from gateway.supergraph import Supergraph
+
+Types: TypeAlias = tuple[str, ...]
+Needs: TypeAlias = "tuple[tuple[Types, Need], ...]"
+
+TYPENAME = "__typename"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Need:
+    """One field wanted of the objects of some types at one place. Compared by identity: that is what memos want."""
+
+    name: str
+    key: str
+    arguments: str = ""
+    variables: tuple[str, ...] = ()
+    guard: Guard = ALWAYS
+    below: Needs | None = None
+    """None for leaves."""
+    leaves: int = 1
+
+    def only(self, below: Needs) -> Need:
+        """The same field for a part of what is below it."""
+        guard = either_of(need.guard for _, need in below)
+        return replace(self, below=below, leaves=sum(need.leaves for _, need in below), guard=guard)
+
+
+def of_operation(operation: Operation, supergraph: Supergraph) -> Needs:
+    """The operation's needs at the root; what execution answers by itself (introspection) is not in it."""
+    return _Merger(supergraph).merge((operation.root_type,), [(operation.selections, ALWAYS)], operation.root_type)
+
+
+def of_field_set(fields: FieldSet, object_type: str, supergraph: Supergraph, keys: ResponseKeys) -> Needs:
+    """A key's or a requirement's needs at a place with objects of this type (or a stand-in of this name)."""
+    found: list[tuple[Types, Need]] = []
+    known = supergraph.fields[object_type]
+    for field in fields:
+        if not _applies(object_type, field.on, supergraph):
+            continue
+        if field.name == TYPENAME:
+            found.append(((object_type,), Need(name=TYPENAME, key=TYPENAME)))
+            continue
+        below: Needs | None = None
+        leaves = 1
+        if field.fields:
+            below = tuple(
+                pair
+                for each in supergraph.possible[known[field.name].name]
+                for pair in of_field_set(field.fields, each, supergraph, keys)
+            )
+            below = _grouped(below)
+            leaves = sum(need.leaves for _, need in below)
+        key = keys.key(field.name, field.arguments)
+        need = Need(name=field.name, key=key, arguments=field.arguments, below=below, leaves=leaves)
+        found.append(((object_type,), need))
+    return tuple(found)
+
+
+def _applies(object_type: str, condition: str | None, supergraph: Supergraph) -> bool:
+    return (
+        condition is None
+        or condition == object_type
+        or object_type in supergraph.possible.get(condition, ())
+        or condition in supergraph.implements.get(object_type, ())
+    )
+
+
+def _grouped(needs: Needs) -> Needs:
+    """Equal leaves of several types as one need of all of them."""
+    leaves: dict[str, tuple[list[str], Need]] = {}
+    rest: list[tuple[Types, Need]] = []
+    for types, need in needs:
+        if need.below is None:
+            leaves.setdefault(need.key, ([], need))[0].extend(types)
+        else:
+            rest.append((types, need))
+    return (*((tuple(types), need) for types, need in leaves.values()), *rest)
+
+
+class _Merger:
+    """One merge of one operation."""
+
+    def __init__(self, supergraph: Supergraph) -> None:
+        self.supergraph = supergraph
+
+    def merge(self, types: Types, parts: list[tuple[tuple[Selection, ...], Guard]], static: str) -> Needs:
+        entries: list[tuple[frozenset[str], Field, Guard]] = []
+        for selections, guard in parts:
+            self.collect(frozenset(types), selections, guard, entries)
+        classes: dict[tuple[tuple[int, ...], tuple[str, ...]], list[str]] = {}
+        for each in types:
+            chosen = tuple(index for index, entry in enumerate(entries) if each in entry[0])
+            known = self.supergraph.fields[each]
+            results = tuple(
+                known[entries[index][1].name].name for index in chosen if not entries[index][1].name.startswith("__")
+            )
+            classes.setdefault((chosen, results), []).append(each)
+        needs: list[tuple[Types, Need]] = []
+        if static in self.supergraph.abstract:
+            named = [(entry[0], entry[2]) for entry in entries if entry[1].name == TYPENAME]
+            if named:
+                wanted = tuple(each for each in types if any(each in on for on, _ in named))
+                guard = either_of(guard for _, guard in named)
+                needs.append((wanted, Need(name=TYPENAME, key=TYPENAME, guard=guard)))
+        for (chosen, _), members in classes.items():
+            fields: dict[str, list[tuple[Field, Guard]]] = {}
+            for index in chosen:
+                _, field, guard = entries[index]
+                if not field.name.startswith("__"):
+                    fields.setdefault(field.key, []).append((field, guard))
+            for uses in fields.values():
+                needs.append((tuple(members), self.need(members[0], uses)))
+        return tuple(needs)
+
+    def need(self, object_type: str, uses: list[tuple[Field, Guard]]) -> Need:
+        field = uses[0][0]
+        result = self.supergraph.fields[object_type][field.name].name
+        below: Needs | None = None
+        leaves = 1
+        guard = either_of(guard for _, guard in uses)
+        if result in self.supergraph.possible:
+            parts = [(use.selections, guard) for use, guard in uses]
+            below = self.merge(self.supergraph.possible[result], parts, result)
+            leaves = sum(need.leaves for _, need in below)
+        return Need(
+            name=field.name,
+            key=field.key,
+            arguments=field.arguments,
+            variables=field.variables,
+            guard=guard,
+            below=below,
+            leaves=leaves,
+        )
+
+    def collect(
+        self,
+        types: frozenset[str],
+        selections: Iterable[Selection],
+        guard: Guard,
+        entries: list[tuple[frozenset[str], Field, Guard]],
+    ) -> None:
+        for selection in selections:
+            narrowed = both(guard, selection.conditions)
+            if narrowed is None:
+                continue
+            if isinstance(selection, Field):
+                entries.append((types, selection, narrowed))
+                continue
+            inner = types if selection.on is None else types & frozenset(self.supergraph.possible[selection.on])
+            if inner:
+                self.collect(inner, selection.selections, narrowed, entries)
+
+
+__all__ = ["TYPENAME", "Need", "Needs", "Types", "either", "of_field_set", "of_operation"]

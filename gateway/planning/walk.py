@@ -1,0 +1,784 @@
+"""The walk: from needs to a fetch graph, deciding place by place which subgraph answers what.
+
+Theory of operation. ``satisfy`` is handed what is wanted at one place and does four things:
+
+1. What a visit already there can answer, it takes (``take``), and the same happens below, recursively.
+2. What no visit can answer is *left*. For each left need the subgraphs that could answer it are found with ``reach``:
+   which subgraphs can be entered here, and after how many hops, given the keys that can be gathered.
+3. Subgraphs that are some need's only chance are entered anyway; the remaining needs are covered greedily.
+4. Entering a subgraph makes a fetch group, whose key fields are themselves *needs at the same place* with the new group
+   as their consumer: ``satisfy`` again. A field with ``@requires`` is the same thing with more needs. Chains of keys
+   through a third subgraph, requirements of requirements and requirements through other entities need no code of
+   their own.
+
+What cannot be answered below a field comes back up as the *residue* of that field: another subgraph may be asked for
+the field itself (a shareable value type split over subgraphs).
+
+Two rules keep it sound. A consumer's needs are never met by a visit that waits for the consumer (no cycles), and a key
+is only gathered from subgraphs nearer than the one being entered (no endless chains). Where two ways are defensible the
+walk asks its ``Choices``; the search around it tries the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from gateway.operation import Operation, ResponseKeys
+from gateway.plan import OperationKind
+from gateway.planning.choices import Choices, DeadEnd
+from gateway.planning.fetch_graph import FetchGraph, Group, Input, Place, SelectionTree, Visit, select
+from gateway.planning.guards import ALWAYS
+from gateway.planning.needs import TYPENAME, Need, Needs, Types, of_field_set
+from gateway.query_graph import EntityMove, QueryGraph, View
+from gateway.selection import FieldSet, print_field_set
+
+NEVER_NEAR = 1 << 30
+NESTING_MAX = 60
+"""Deeper chains of requirements than this are a dead end, not a plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """A need of the objects of some types, and the subgraphs that were tried in vain."""
+
+    types: Types
+    need: Need
+    tried: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """For whom something is wanted: the client (no consumer), or a group's representations."""
+
+    consumer: Group | None = None
+    requiring: frozenset[tuple[str, str, str]] = frozenset()
+    """(type, field, subgraph) whose requirements are being gathered: they may not require themselves."""
+    nearer_than: int = NEVER_NEAR
+    """Only subgraphs entered after fewer hops than this may help: the order that ends chains of keys."""
+    nesting: int = 0
+
+
+CLIENT = Purpose()
+
+Start = tuple[str, View, str | None]
+"""Where a gathering starts: subgraph, view, stand-in."""
+
+
+class Reach:
+    """Which subgraphs can be entered from where; pure functions of the query graph, remembered across walks."""
+
+    def __init__(self, graph: QueryGraph, keys: ResponseKeys) -> None:
+        self.graph = graph
+        self.keys = keys
+        self._hops: dict[tuple[str, tuple[Start, ...]], dict[str, int]] = {}
+        self._busy: set[tuple[str, tuple[Start, ...]]] = set()
+        self._local: dict[tuple[Need, str, View, str], int] = {}
+
+    def hops(self, object_type: str, starts: tuple[Start, ...]) -> dict[str, int]:
+        """Subgraph → after how many hops it can be entered for such an object; those at the start have 0."""
+        memo = (object_type, starts)
+        found = self._hops.get(memo)
+        if found is not None:
+            return found
+        hops = {subgraph: 0 for subgraph, _, _ in starts}
+        if memo in self._busy:
+            return hops
+        self._busy.add(memo)
+        known = list(starts)
+        distance = 0
+        while True:
+            distance += 1
+            new = []
+            for subgraph, ways in self.graph.entries.get(object_type, {}).items():
+                if subgraph in hops:
+                    continue
+                if any(self.can_enter(object_type, way, known) for way in ways):
+                    new.append((subgraph, (), self.graph.stand_ins[subgraph].get(object_type)))
+            if not new:
+                break
+            for start in new:
+                hops[start[0]] = distance
+            known += new
+        self._busy.discard(memo)
+        self._hops[memo] = hops
+        return hops
+
+    def can_enter(self, object_type: str, way: EntityMove, known: Iterable[Start]) -> bool:
+        known = list(known)
+        if not self.typename_known(way, known, object_type):
+            return False
+        return self.can_gather(object_type, way.key, known, frozenset())
+
+    def typename_known(self, way: EntityMove, known: list[Start], object_type: str) -> bool:
+        """A representation with a concrete type's name needs somebody who knows it; an interface's needs none."""
+        if way.typename != object_type and any(stand_in == way.typename for _, _, stand_in in known):
+            return True
+        return any(stand_in is None for _, _, stand_in in known)
+
+    def can_gather(
+        self, object_type: str, fields: FieldSet, known: list[Start], requiring: frozenset[tuple[str, str, str]]
+    ) -> bool:
+        return all(
+            self.can_get(object_type, item.name, item.fields, known, requiring)
+            for item in fields
+            if self.graph.matches(object_type, item.on)
+        )
+
+    def can_get(
+        self,
+        object_type: str,
+        name: str,
+        below: FieldSet,
+        known: list[Start],
+        requiring: frozenset[tuple[str, str, str]],
+    ) -> bool:
+        if name == TYPENAME:
+            return any(stand_in is None for _, _, stand_in in known)
+        inner: list[Start] = []
+        inner_types: dict[str, None] = {}
+        for subgraph, view, stand_in in known:
+            move = self.graph.follow(subgraph, view, stand_in or object_type, name)
+            if move is None:
+                continue
+            if not move[2]:
+                mark = (object_type, name, subgraph)
+                if mark in requiring or not self.can_gather(object_type, move[0].requires, known, requiring | {mark}):
+                    continue
+            if not below:
+                return True
+            target = move[0].type.name
+            inner.append((subgraph, move[1], target if self.graph.is_stand_in(subgraph, target) else None))
+            inner_types.update(dict.fromkeys(self.graph.objects[subgraph].get(target, ())))
+        if not inner:
+            return False
+        for each in inner_types:
+            reachable = self.hops(each, tuple(inner))
+            everybody = inner + [
+                (subgraph, (), self.graph.stand_ins[subgraph].get(each)) for subgraph, hop in reachable.items() if hop
+            ]
+            if not self.can_gather(each, below, everybody, requiring):
+                return False
+        return True
+
+    def local(self, need: Need, subgraph: str, view: View, known_as: str) -> int:
+        """How many of the need's leaves the subgraph answers without leaving it; the field itself must be there."""
+        memo = (need, subgraph, view, known_as)
+        found = self._local.get(memo)
+        if found is None:
+            found = self._local[memo] = self._count_local(need, subgraph, view, known_as)
+        return found
+
+    def _count_local(self, need: Need, subgraph: str, view: View, known_as: str) -> int:
+        if need.name == TYPENAME:
+            return 0 if self.graph.is_stand_in(subgraph, known_as) else 1
+        move = self.graph.follow(subgraph, view, known_as, need.name)
+        if move is None:
+            return 0
+        if need.below is None:
+            return 1
+        target = move[0].type.name
+        objects = self.graph.objects[subgraph].get(target, ())
+        stand_in = target if self.graph.is_stand_in(subgraph, target) else None
+        count = 0
+        for types, inner in need.below:
+            present = [each for each in types if each in objects]
+            if not present:
+                # Such objects cannot be here, so nothing of this is missing.
+                count += inner.leaves
+                continue
+            names = {stand_in} if stand_in else set(present)
+            count += min(
+                self.local(inner, subgraph, move[1], name)
+                if ((step := self.graph.follow(subgraph, move[1], name, inner.name)) and step[2])
+                or inner.name == TYPENAME
+                else 0
+                for name in names
+            )
+        return count
+
+
+class Walk:
+    """One walk. Make it, call ``run``, and read ``fetches``."""
+
+    def __init__(self, graph: QueryGraph, reach: Reach, operation: Operation, needs: Needs, choices: Choices) -> None:
+        self.graph = graph
+        self.reach = reach
+        self.operation = operation
+        self.needs = needs
+        self.keys = reach.keys
+        self.choices = choices
+        self.fetches = FetchGraph()
+        self.root = Place(static=operation.root_type, types=(operation.root_type,))
+
+    def run(self) -> FetchGraph:
+        """Answer everything the operation wants, or raise ``DeadEnd``."""
+        if self.operation.kind is OperationKind.QUERY:
+            failed = self.satisfy(self.root, [Want(types, need) for types, need in self.needs], CLIENT)
+            if failed:
+                raise DeadEnd(", ".join(want.need.name for want in failed))
+        else:
+            self.in_series()
+        return self.fetches
+
+    def in_series(self) -> None:
+        """Root fields of a mutation one after the other, each with everything it needs before the next begins."""
+        previous: Visit | None = None
+        settled = 0
+        for position, (types, need) in enumerate(self.needs):
+            root = self.operation.root_type
+            ways = [
+                (need.leaves - self.reach.local(need, subgraph, (), root), subgraph)
+                for subgraph in self.graph.entered[self.operation.kind]
+                if self.graph.follow(subgraph, (), root, need.name)
+            ]
+            if not ways:
+                raise DeadEnd(need.name)
+            ways.sort(key=lambda way: way[0])
+            subgraph = ways[self.choices.pick(len(ways))][1]
+            alone = previous is not None and len(self.fetches.groups) == previous.group.id + 1
+            if previous is None or previous.group.subgraph != subgraph or not alone:
+                before = self.fetches.groups[settled:]
+                settled = len(self.fetches.groups)
+                group = self.fetches.add(subgraph, self.root, entity=False)
+                for earlier in before:
+                    self.fetches.wait(group, earlier)
+                group.series = position
+                group.reasons.append(f"{subgraph} resolves {root}.{need.name}")
+                previous = Visit(group=group, tree=group.tree, view=(), types=(root,), stand_in=None, entered=True)
+                self.root.visits.append(previous)
+            if self.take(self.root, previous, Want(types, need), CLIENT):
+                raise DeadEnd(need.name)
+
+    # -- what is wanted at one place ---------------------------------------------------------------------------------
+
+    def satisfy(self, place: Place, wants: list[Want], purpose: Purpose) -> list[Want]:
+        """Answer what can be answered from here on; give back what cannot."""
+        if purpose.nesting > NESTING_MAX:
+            raise DeadEnd("requirements nest too deeply")
+        left: list[Want] = []
+        self.take_directly(place, wants, purpose, left)
+        failed: list[Want] = []
+        while left:
+            chances = self.chances(place, left, purpose)
+            hopeless = [want for want, ways in chances if not ways]
+            failed += hopeless
+            chances = [(want, ways) for want, ways in chances if ways]
+            if not chances:
+                break
+            subgraph = self.next_subgraph(chances)
+            mine: list[Want] = []
+            rest: list[Want] = []
+            for want, ways in chances:
+                (mine if ways[0][1] == subgraph else rest).append(want)
+            split = place.parent is None
+            left = self.enter(place, subgraph, mine, purpose, split)
+            again: list[Want] = []
+            self.take_directly(place, rest + left, purpose, again)
+            left = again
+        return failed
+
+    def take_directly(self, place: Place, wants: list[Want], purpose: Purpose, left: list[Want]) -> None:
+        """Let visits that are already here answer; what none can goes to ``left``."""
+        queue = list(wants)
+        while queue:
+            want = queue.pop(0)
+            for types, visits in self.by_visits(place, want, purpose):
+                part = replace(want, types=types)
+                if not visits:
+                    left.append(part)
+                    continue
+                visit = visits[self.choices.pick(len(visits))] if len(visits) > 1 else visits[0]
+                if visit is None:
+                    left.append(part)
+                    continue
+                queue.extend(self.take(place, visit, part, purpose))
+
+    def by_visits(self, place: Place, want: Want, purpose: Purpose) -> Iterator[tuple[Types, list[Visit | None]]]:
+        """The want's types, grouped by which visits can answer, best first; None among them: rather enter another subgraph."""
+        grouped: dict[tuple[int, ...], list[str]] = {}
+        for each in want.types:
+            able = tuple(index for index, visit in enumerate(place.visits) if self.can_take(visit, each, want, purpose))
+            grouped.setdefault(able, []).append(each)
+        need = want.need
+        for able, types in grouped.items():
+            ranked: list[tuple[int, int, int]] = []
+            for index in able:
+                visit = place.visits[index]
+                missing = max(
+                    need.leaves - self.reach.local(need, visit.group.subgraph, visit.view, visit.knows(each))
+                    for each in types
+                )
+                ranked.append((missing, self.fetches.round(visit.group), index))
+            ranked.sort()
+            best: list[Visit | None] = []
+            if ranked:
+                whole = ranked[0][0] == 0
+                if whole:
+                    best.append(place.visits[ranked[0][2]])
+                else:
+                    best.extend(place.visits[index] for _, _, index in ranked[:3])
+                    if purpose.consumer is None and self.whole_elsewhere(place, want, types, purpose):
+                        best.append(None)
+            yield tuple(types), best
+
+    def whole_elsewhere(self, place: Place, want: Want, types: list[str], purpose: Purpose) -> bool:
+        """Whether some subgraph that is not here yet would answer the need without leaving it."""
+        ways = self.ways(place, replace(want, types=tuple(types)), purpose)
+        return any(missing == 0 for missing, *_ in ways)
+
+    def can_take(self, visit: Visit, object_type: str, want: Want, purpose: Purpose) -> bool:
+        if object_type not in visit.types or visit.group.subgraph in want.tried:
+            return False
+        if purpose.consumer is not None and self.fetches.depends(visit.group, purpose.consumer):
+            return False
+        if want.need.name == TYPENAME:
+            return visit.stand_in is None
+        known_as = visit.knows(object_type)
+        move = self.graph.follow(visit.group.subgraph, visit.view, known_as, want.need.name)
+        if move is None or not move[2]:
+            return False
+        return self.useful(want.need, visit.group.subgraph, visit.view, known_as)
+
+    def useful(self, need: Need, subgraph: str, view: View, known_as: str) -> bool:
+        """Whether asking this field there brings anything: a leaf of it, or an entity to go on from."""
+        if need.below is None or not need.leaves:
+            return True
+        if self.reach.local(need, subgraph, view, known_as):
+            return True
+        move = self.graph.follow(subgraph, view, known_as, need.name)
+        assert move is not None
+        target = move[0].type.name
+        if target in self.graph.roots:
+            return True
+        stand_in = target if self.graph.is_stand_in(subgraph, target) else None
+        starts: tuple[Start, ...] = ((subgraph, move[1], stand_in),)
+        for types, inner in need.below:
+            for each in types:
+                if each not in self.graph.objects[subgraph].get(target, ()):
+                    continue
+                step = self.graph.follow(subgraph, move[1], stand_in or each, inner.name)
+                if step is not None and (not step[2] or self.useful(inner, subgraph, move[1], stand_in or each)):
+                    return True
+                if len(self.reach.hops(each, starts)) > 1:
+                    return True
+        return False
+
+    # -- asking a visit ----------------------------------------------------------------------------------------------
+
+    def take(self, place: Place, visit: Visit, want: Want, purpose: Purpose, *, split: bool = False) -> list[Want]:
+        """Put the need into the visit's document and answer what is below it; give back the residue."""
+        need = want.need
+        if purpose.consumer is not None:
+            self.fetches.wait(purpose.consumer, visit.group)
+        else:
+            visit.group.guards.append(need.guard)
+        if need.name == TYPENAME:
+            visit.tree.typename = True
+            return []
+        subgraph = visit.group.subgraph
+        guard = need.guard if purpose.consumer is None else ALWAYS
+        parts: dict[tuple[int, int, View, str], list[str]] = {}
+        for each in want.types:
+            known_as = visit.knows(each)
+            move = self.graph.follow(subgraph, visit.view, known_as, need.name)
+            assert move is not None
+            existing = visit.tree.fields.get(known_as, {}).get(need.key)
+            below = place.below.get((each, need.key))
+            parts.setdefault((id(existing), id(below), move[1], move[0].type.name), []).append(each)
+        residue: list[Want] = []
+        for (_, _, view, target), types in parts.items():
+            selected = select(visit.tree, tuple(dict.fromkeys(visit.knows(each) for each in types)), need, guard)
+            if need.below is None:
+                continue
+            assert selected.below is not None
+            child = self.place_below(place, tuple(types), need, target)
+            inner = self.visit_below(child, visit.group, selected.below, view, target)
+            wants: list[Want] = []
+            kept_back: list[tuple[Types, Need]] = []
+            for inner_types, inner_need in need.below:
+                present = tuple(each for each in inner_types if each in inner.types)
+                if not present:
+                    continue
+                if split and self.whole_by_another(place, types, need, inner_need, present, subgraph, inner, want):
+                    kept_back.append((inner_types, inner_need))
+                    continue
+                wants.append(Want(present, inner_need))
+            failed = self.satisfy(child, wants, replace(purpose, nesting=purpose.nesting + 1))
+            kept_back += [(each.types, each.need) for each in failed]
+            if kept_back:
+                residue.append(Want(tuple(types), need.only(tuple(kept_back)), want.tried | {subgraph}))
+        return residue
+
+    def whole_by_another(
+        self,
+        place: Place,
+        types: list[str],
+        need: Need,
+        inner: Need,
+        present: Types,
+        subgraph: str,
+        visit: Visit,
+        want: Want,
+    ) -> bool:
+        """At the root: another subgraph answers this part of a shared root field wholly, in the same round."""
+        here = min(self.reach.local(inner, subgraph, visit.view, visit.knows(each)) for each in present)
+        if here == inner.leaves:
+            return False
+        part = need.only(((present, inner),))
+        return any(
+            other != subgraph
+            and other not in want.tried
+            and (move := self.graph.follow(other, (), place.static, need.name)) is not None
+            and move[2]
+            and self.reach.local(part, other, (), place.static) == part.leaves
+            for other in self.graph.entered[self.graph.roots[place.static]]
+        )
+
+    def place_below(self, place: Place, types: Types, need: Need, target: str) -> Place:
+        child = place.below.get((types[0], need.key))
+        if child is None:
+            of = self.graph.supergraph.fields[types[0]][need.name]
+            child = Place(
+                static=of.name,
+                types=self.graph.supergraph.possible[of.name],
+                parent=place,
+                parent_types=types,
+                key=need.key,
+                list_depth=of.list_depth,
+            )
+        for each in types:
+            place.below.setdefault((each, need.key), child)
+            if each not in child.parent_types:
+                child.parent_types = (*child.parent_types, each)
+        return child
+
+    def visit_below(self, place: Place, group: Group, tree: SelectionTree, view: View, target: str) -> Visit:
+        for visit in place.visits:
+            if visit.tree is tree:
+                return visit
+        stand_in = target if self.graph.is_stand_in(group.subgraph, target) else None
+        types = tuple(each for each in place.types if each in self.graph.objects[group.subgraph].get(target, ()))
+        visit = Visit(group=group, tree=tree, view=view, types=types, stand_in=stand_in)
+        place.visits.append(visit)
+        return visit
+
+    # -- entering another subgraph -----------------------------------------------------------------------------------
+
+    def starts(self, place: Place, object_type: str, purpose: Purpose) -> tuple[Start, ...]:
+        found: dict[Start, None] = {}
+        for visit in place.visits:
+            if object_type in visit.types and not (
+                purpose.consumer is not None and self.fetches.depends(visit.group, purpose.consumer)
+            ):
+                found[visit.group.subgraph, visit.view, visit.stand_in] = None
+        return tuple(found)
+
+    def ways(self, place: Place, want: Want, purpose: Purpose) -> list[tuple[int, int, int, str]]:
+        """(leaves missing, hops, requires, subgraph order) of the subgraphs that could be entered for *all* types of the want."""
+        found: dict[str, tuple[int, int, int]] = {}
+        for position, each in enumerate(want.types):
+            ways = self.ways_of(place, each, want, purpose)
+            if position == 0:
+                found = ways
+                continue
+            found = {
+                name: (max(cost[0], ways[name][0]), max(cost[1], ways[name][1]), max(cost[2], ways[name][2]))
+                for name, cost in found.items()
+                if name in ways
+            }
+        order = {name: index for index, name in enumerate(self.graph.subgraphs)}
+        return sorted(
+            ((*cost, name) for name, cost in found.items()), key=lambda way: (way[0], way[2], way[1], order[way[3]])
+        )
+
+    def ways_of(self, place: Place, object_type: str, want: Want, purpose: Purpose) -> dict[str, tuple[int, int, int]]:
+        found: dict[str, tuple[int, int, int]] = {}
+        need = want.need
+        if place.static in self.graph.roots:
+            for subgraph in self.graph.entered[self.graph.roots[place.static]]:
+                if subgraph in want.tried:
+                    continue
+                move = self.graph.follow(subgraph, (), object_type, need.name)
+                if move is not None and self.useful(need, subgraph, (), object_type):
+                    found[subgraph] = (need.leaves - self.reach.local(need, subgraph, (), object_type), 1, 0)
+            return found
+        starts = self.starts(place, object_type, purpose)
+        hops = self.reach.hops(object_type, starts)
+        everybody: list[Start] | None = None
+        for subgraph, ways in self.graph.entries.get(object_type, {}).items():
+            hop = hops.get(subgraph)
+            if hop is None or subgraph in want.tried or hop >= purpose.nearer_than:
+                continue
+            stand_in = self.graph.stand_ins[subgraph].get(object_type)
+            if need.name == TYPENAME:
+                if stand_in is None:
+                    found[subgraph] = (0, hop, 0)
+                continue
+            move = self.graph.follow(subgraph, (), stand_in or object_type, need.name)
+            if move is None or not self.useful(need, subgraph, (), stand_in or object_type):
+                continue
+            if everybody is None:
+                everybody = [
+                    *starts,
+                    *(
+                        (name, (), self.graph.stand_ins[name].get(object_type))
+                        for name, distance in hops.items()
+                        if distance
+                    ),
+                ]
+            requires = 0
+            if not move[2]:
+                mark = (object_type, need.name, subgraph)
+                if mark in purpose.requiring or not self.reach.can_gather(
+                    object_type, move[0].requires, everybody, purpose.requiring | {mark}
+                ):
+                    continue
+                requires = 1
+            if hop == 0 and not any(self.reach.can_enter(object_type, way, everybody) for way in ways):
+                continue
+            missing = need.leaves - self.reach.local(need, subgraph, (), stand_in or object_type)
+            found[subgraph] = (missing, hop, requires)
+        return found
+
+    def chances(self, place: Place, wants: list[Want], purpose: Purpose) -> list[tuple[Want, list[tuple[int, str]]]]:
+        """Each want (split by type where its types have different chances) with its subgraphs, best first."""
+        found: list[tuple[Want, list[tuple[int, str]]]] = []
+        for want in wants:
+            ways = self.ways(place, want, purpose)
+            if ways or len(want.types) == 1:
+                found.append((want, [(way[0], way[3]) for way in ways]))
+                continue
+            grouped: dict[tuple[str, ...], list[str]] = {}
+            for each in want.types:
+                names = tuple(way[3] for way in self.ways(place, replace(want, types=(each,)), purpose))
+                grouped.setdefault(names, []).append(each)
+            for types in grouped.values():
+                part = replace(want, types=tuple(types))
+                found.append((part, [(way[0], way[3]) for way in self.ways(place, part, purpose)]))
+        return self.assigned(found)
+
+    def assigned(self, chances: list[tuple[Want, list[tuple[int, str]]]]) -> list[tuple[Want, list[tuple[int, str]]]]:
+        """Put each want's best way first: subgraphs that are needed anyway before others, then the widest cover."""
+        forced: dict[str, None] = {ways[0][1]: None for _, ways in chances if len(ways) == 1}
+        result: list[tuple[Want, list[tuple[int, str]]]] = []
+        open_wants = [(want, ways) for want, ways in chances if len(ways) > 1]
+        chosen = dict(forced)
+        while True:
+            uncovered = [
+                (want, ways)
+                for want, ways in open_wants
+                if not any(name in chosen and missing == ways[0][0] for missing, name in ways)
+            ]
+            if not uncovered:
+                break
+            scores: dict[str, tuple[int, int]] = {}
+            for want, ways in uncovered:
+                for missing, name in ways:
+                    whole, leaves = scores.get(name, (0, 0))
+                    scores[name] = (whole + (missing == ways[0][0]), leaves + want.need.leaves - missing)
+            order = {name: index for index, name in enumerate(self.graph.subgraphs)}
+            ranked = sorted(scores, key=lambda name: (-scores[name][0], -scores[name][1], order[name]))
+            ranked = [name for name in ranked if scores[name][0]][:4]
+            chosen[ranked[self.choices.pick(len(ranked))]] = None
+        for want, ways in chances:
+            result.append((want, sorted(ways, key=lambda way: (way[0], way[1] not in chosen))))
+        return result
+
+    def next_subgraph(self, chances: list[tuple[Want, list[tuple[int, str]]]]) -> str:
+        """Which of the assigned subgraphs to enter first: the one whose wants require least."""
+        ranks: dict[str, int] = {}
+        for want, ways in chances:
+            name = ways[0][1]
+            ranks[name] = max(ranks.get(name, 0), int(self.requires(name, want)))
+        return min(ranks, key=lambda name: (ranks[name], self.graph.subgraphs.index(name)))
+
+    def requires(self, subgraph: str, want: Want) -> bool:
+        for each in want.types:
+            known_as = self.graph.stand_ins[subgraph].get(each, each)
+            move = self.graph.follow(subgraph, (), known_as, want.need.name)
+            if move is not None and not move[2]:
+                return True
+        return False
+
+    def enter(self, place: Place, subgraph: str, wants: list[Want], purpose: Purpose, split: bool) -> list[Want]:
+        """Make (or widen) a fetch group of the subgraph here for these wants; give back what it could not answer."""
+        residue: list[Want] = []
+        requiring = [want for want in wants if self.requires(subgraph, want)]
+        plain = [want for want in wants if want not in requiring]
+        joined = not requiring or not plain or self.choices.pick(2) == 0
+        hosts: list[Visit] = []
+        if requiring:
+            types = tuple(dict.fromkeys(each for want in requiring for each in want.types))
+            for want in requiring:
+                host = self.host(place, subgraph, want, purpose, hosts, types)
+                if host not in hosts:
+                    hosts.append(host)
+                residue += self.take_requiring(place, host, want, purpose)
+        if plain:
+            types = tuple(dict.fromkeys(each for want in plain for each in want.types))
+            visit = self.visit_for(place, subgraph, types, purpose, avoid=() if joined else hosts)
+            for want in plain:
+                residue += self.take(place, visit, want, purpose, split=split)
+        return residue
+
+    def visit_for(
+        self, place: Place, subgraph: str, types: Types, purpose: Purpose, avoid: Iterable[Visit] = ()
+    ) -> Visit:
+        """A visit of a group that begins here, for these types; an existing one if nothing speaks against it."""
+        for visit in place.visits:
+            if (
+                visit.entered
+                and visit.group.subgraph == subgraph
+                and (visit.group.entity or visit.group.place is place)
+                and visit not in avoid
+                and not (purpose.consumer is not None and self.fetches.depends(visit.group, purpose.consumer))
+            ):
+                self.wait_for(purpose, visit.group)
+                self.widen(place, visit, types, purpose)
+                return visit
+        return self.new_visit(place, subgraph, types, purpose)
+
+    def wait_for(self, purpose: Purpose, group: Group) -> None:
+        if purpose.consumer is not None:
+            self.fetches.wait(purpose.consumer, group)
+
+    def new_visit(self, place: Place, subgraph: str, types: Types, purpose: Purpose) -> Visit:
+        root = place.static in self.graph.roots
+        group = self.fetches.add(subgraph, place, entity=not root)
+        self.wait_for(purpose, group)
+        stand_in = None if root else self.graph.stand_ins[subgraph].get(types[0])
+        visit = Visit(group=group, tree=group.tree, view=(), types=(), stand_in=stand_in, entered=True)
+        if root:
+            visit.types = (place.static,)
+            for other in place.visits:
+                if not other.entered:
+                    self.fetches.wait(group, other.group)
+                    break
+            place.visits.append(visit)
+            return visit
+        self.widen(place, visit, types, purpose)
+        place.visits.append(visit)
+        return visit
+
+    def widen(self, place: Place, visit: Visit, types: Types, purpose: Purpose) -> None:
+        """Give the group representations for these types too, gathering a key for each."""
+        group = visit.group
+        missing = tuple(each for each in types if each not in visit.types)
+        if not missing or not group.entity:
+            return
+        inner = Purpose(consumer=group, requiring=purpose.requiring, nesting=purpose.nesting + 1)
+        chosen: dict[tuple[str, FieldSet], tuple[EntityMove, int, list[str]]] = {}
+        for each in missing:
+            way, hop = self.way_in(place, group.subgraph, each, inner)
+            chosen.setdefault((way.typename, way.key), (way, hop, []))[2].append(each)
+        for way, hop, members in chosen.values():
+            wants: list[Want] = []
+            for each in members:
+                group.inputs[each] = Input(typename=way.typename, generic=way.generic, fields=[(each, way.key)])
+                wants += [Want(*pair) for pair in of_field_set(way.key, each, self.graph.supergraph, self.keys)]
+            bare = way.typename != members[0] and not any(
+                visit.stand_in is None for visit in place.visits if set(members) & set(visit.types)
+            )
+            if not bare:
+                wants.append(Want(tuple(members), Need(name=TYPENAME, key=TYPENAME)))
+            wants = merged(wants)
+            visit.types = (*visit.types, *(each for each in members if each not in visit.types))
+            if self.satisfy(place, wants, replace(inner, nearer_than=hop)):
+                raise DeadEnd(f"no key for {way.typename} in {group.subgraph}")
+            reason = f"{group.subgraph} by {way.typename} {{ {print_field_set(way.key)} }}"
+            if reason not in group.reasons:
+                group.reasons.append(reason)
+
+    def way_in(self, place: Place, subgraph: str, object_type: str, purpose: Purpose) -> tuple[EntityMove, int]:
+        """The cheapest key to gather: from the visits here if possible, then by fewest hops."""
+        starts = self.starts(place, object_type, purpose)
+        hops = self.reach.hops(object_type, starts)
+        for distance in range(1 + max(hops.values(), default=0)):
+            known: list[Start] = list(starts)
+            known += [
+                (name, (), self.graph.stand_ins[name].get(object_type))
+                for name, hop in hops.items()
+                if 0 < hop <= distance
+            ]
+            able = [
+                way
+                for way in self.graph.entries[object_type][subgraph]
+                if self.reach.can_enter(object_type, way, known)
+            ]
+            if able:
+                return able[self.choices.pick(len(able))], distance + 1
+        raise DeadEnd(f"{subgraph} has no key for {object_type} that can be gathered")
+
+    # -- fields with requirements ------------------------------------------------------------------------------------
+
+    def requirement(self, subgraph: str, object_type: str, name: str) -> FieldSet:
+        known_as = self.graph.stand_ins[subgraph].get(object_type, object_type)
+        return self.graph.fields[subgraph][known_as][name].requires
+
+    def host(
+        self, place: Place, subgraph: str, want: Want, purpose: Purpose, hosts: list[Visit], types: Types
+    ) -> Visit:
+        """A group for a field with requirements: an existing one, unless what is required waits for it."""
+        for visit in (*hosts, *place.visits):
+            if (
+                visit.entered
+                and visit.group.entity
+                and visit.group.subgraph == subgraph
+                and not (purpose.consumer is not None and self.fetches.depends(visit.group, purpose.consumer))
+                and all(self.independent(place, visit, each, want) for each in want.types)
+            ):
+                self.wait_for(purpose, visit.group)
+                self.widen(place, visit, want.types, purpose)
+                return visit
+        return self.new_visit(place, subgraph, types, purpose)
+
+    def independent(self, place: Place, visit: Visit, object_type: str, want: Want) -> bool:
+        """Whether what the field requires can be had without waiting for this visit's group."""
+        for item in self.requirement(visit.group.subgraph, object_type, want.need.name):
+            if not self.graph.matches(object_type, item.on):
+                continue
+            able = [
+                other
+                for other in place.visits
+                if object_type in other.types
+                and (move := self.graph.follow(other.group.subgraph, other.view, other.knows(object_type), item.name))
+                and (
+                    move[2]
+                    or self.keys.key(item.name, item.arguments) in other.tree.fields.get(other.knows(object_type), {})
+                )
+            ]
+            if able and all(self.fetches.depends(other.group, visit.group) for other in able):
+                return False
+        return True
+
+    def take_requiring(self, place: Place, visit: Visit, want: Want, purpose: Purpose) -> list[Want]:
+        group = visit.group
+        marks = frozenset((each, want.need.name, group.subgraph) for each in want.types)
+        inner = Purpose(consumer=group, requiring=purpose.requiring | marks, nesting=purpose.nesting + 1)
+        wants: list[Want] = []
+        for each in want.types:
+            fields = self.requirement(group.subgraph, each, want.need.name)
+            if not fields:
+                continue
+            if (each, fields) not in group.inputs[each].fields:
+                group.inputs[each].fields.append((each, fields))
+            wants += [Want(*pair) for pair in of_field_set(fields, each, self.graph.supergraph, self.keys)]
+            reason = f"{want.need.name} requires {print_field_set(fields)}"
+            if reason not in group.reasons:
+                group.reasons.append(reason)
+        if self.satisfy(place, merged(wants), inner):
+            raise DeadEnd(f"{group.subgraph} requires what cannot be gathered for {want.need.name}")
+        return self.take(place, visit, want, purpose)
+
+
+def merged(wants: list[Want]) -> list[Want]:
+    """Equal leaves of several types as one want of all of them."""
+    leaves: dict[str, tuple[dict[str, None], Need]] = {}
+    rest: list[Want] = []
+    for want in wants:
+        if want.need.below is None:
+            leaves.setdefault(want.need.key, ({}, want.need))[0].update(dict.fromkeys(want.types))
+        else:
+            rest.append(want)
+    return [*(Want(tuple(types), need) for types, need in leaves.values()), *rest]

@@ -1,0 +1,83 @@
+"""Supergraph → query graph. Only the tables; no judgement about which way is better."""
+
+from __future__ import annotations
+
+from gateway.query_graph.graph import EntityMove, FieldMove, QueryGraph
+from gateway.supergraph import Subgraph, Supergraph
+
+
+def build(supergraph: Supergraph) -> QueryGraph:
+    """The query graph of a supergraph; a pure function of it."""
+    fields = {name: _fields(subgraph) for name, subgraph in supergraph.subgraphs.items()}
+    objects = {name: _objects(supergraph, subgraph) for name, subgraph in supergraph.subgraphs.items()}
+    stand_ins = {name: _stand_ins(supergraph, subgraph) for name, subgraph in supergraph.subgraphs.items()}
+    entries: dict[str, dict[str, tuple[EntityMove, ...]]] = {}
+    for type_name, types in supergraph.possible.items():
+        if types == (type_name,):
+            ways = {name: _ways(supergraph, subgraph, type_name) for name, subgraph in supergraph.subgraphs.items()}
+            entries[type_name] = {name: found for name, found in ways.items() if found}
+    return QueryGraph(
+        supergraph=supergraph,
+        subgraphs=tuple(supergraph.subgraphs),
+        fields=fields,
+        entries=entries,
+        objects=objects,
+        stand_ins=stand_ins,
+        roots={root: kind for kind, root in supergraph.roots.items()},
+        entered={
+            kind: tuple(name for name, subgraph in supergraph.subgraphs.items() if kind in subgraph.roots)
+            for kind in supergraph.roots
+        },
+    )
+
+
+def _fields(subgraph: Subgraph) -> dict[str, dict[str, FieldMove]]:
+    return {
+        name: {
+            field.name: FieldMove(
+                name=field.name,
+                type=field.type,
+                external=field.external,
+                requires=field.requires,
+                provides=field.provides,
+            )
+            for field in known.fields.values()
+        }
+        for name, known in subgraph.types.items()
+    }
+
+
+def _objects(supergraph: Supergraph, subgraph: Subgraph) -> dict[str, tuple[str, ...]]:
+    objects: dict[str, tuple[str, ...]] = {}
+    for name, known in subgraph.types.items():
+        if known.interface_object:
+            objects[name] = supergraph.possible[name]
+        else:
+            objects[name] = subgraph.possible.get(name, (name,))
+    return objects
+
+
+def _stand_ins(supergraph: Supergraph, subgraph: Subgraph) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, known in subgraph.types.items():
+        if known.interface_object:
+            for object_type in supergraph.possible[name]:
+                found.setdefault(object_type, name)
+    return found
+
+
+def _ways(supergraph: Supergraph, subgraph: Subgraph, object_type: str) -> tuple[EntityMove, ...]:
+    """Ways into the object in this subgraph: by its own keys, by a stand-in's, by an interface's."""
+    found: list[EntityMove] = []
+    names = (object_type, *supergraph.implements.get(object_type, ()))
+    for name in names:
+        known = subgraph.types.get(name)
+        if known is None:
+            continue
+        real_interface = name != object_type and not known.interface_object
+        if real_interface and object_type not in subgraph.possible.get(name, ()):
+            continue
+        found.extend(
+            EntityMove(typename=name, key=key.fields, generic=real_interface) for key in known.keys if key.resolvable
+        )
+    return tuple(found)
