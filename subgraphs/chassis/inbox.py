@@ -180,7 +180,9 @@ class EventConsumer:
                 return "repeated"
             await self._inbox.insert_one({"_id": identity, "at": self._clock.now()}, session=session)
             await handler(session, envelope)
-            await self._cursors.update_one({"_id": self._producer}, {"$set": {"seq": envelope.seq}}, session=session)
+            await self._cursors.update_one(
+                {"_id": self._producer}, {"$set": {"seq": envelope.seq}}, upsert=True, session=session
+            )
             return "done"
 
         return await self._database.transact(body)
@@ -200,7 +202,7 @@ class EventConsumer:
         await self._move(envelope.seq)
 
     async def _move(self, seq: int) -> None:
-        await self._cursors.update_one({"_id": self._producer}, {"$set": {"seq": seq}})
+        await self._cursors.update_one({"_id": self._producer}, {"$set": {"seq": seq}}, upsert=True)
 
     async def _keep_lease(self) -> None:
         while True:
@@ -209,16 +211,18 @@ class EventConsumer:
                 raise _LeaseLost
 
     async def _hold(self) -> bool:
+        # A document of its own: renewing it must not collide with the transactions that move the cursor.
+        lease = f"{self._producer}:lease"
         now = self._clock.now()
         mine = {"$set": {"holder": self._holder, "until": now + timedelta(seconds=LEASE_S)}}
-        if (await self._cursors.update_one({"_id": self._producer, "holder": self._holder}, mine)).matched:
+        if (await self._cursors.update_one({"_id": lease, "holder": self._holder}, mine)).matched:
             return True
-        if (await self._cursors.update_one({"_id": self._producer, "until": {"$lt": now}}, mine)).matched:
+        if (await self._cursors.update_one({"_id": lease, "until": {"$lt": now}}, mine)).matched:
             return True
-        if await self._cursors.find_one({"_id": self._producer}) is not None:
+        if await self._cursors.find_one({"_id": lease}) is not None:
             return False
         try:
-            await self._cursors.insert_one({"_id": self._producer, "seq": 0} | mine["$set"])
+            await self._cursors.insert_one({"_id": lease} | mine["$set"])
         except DuplicateKey:
             return False
         return True

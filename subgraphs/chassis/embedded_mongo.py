@@ -1,0 +1,159 @@
+"""The embedded MongoDB server: installs it into an environment of its own and runs it as a process of its own.
+
+It speaks MongoDB's wire protocol and stores with WiredTiger; it is only ever reached through its URI, as any other
+server is. This file starts and stops a process and knows no driver.
+
+The process dies with its parent, however the parent dies: ``PR_SET_PDEATHSIG`` makes the kernel tell it. That signal
+follows the *thread* that started it, so start it from a thread that lives as long as the server should.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Variant = Literal["rust", "python"]
+
+VERSIONS: dict[Variant, str] = {"rust": "0.6.0b17", "python": "0.7.0b3"}
+DISTRIBUTION = "secantusdb"
+ROOT = Path(".data/mongodb-server")
+START_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 10.0
+
+# Every acknowledged commit is on disk, in log files small enough that recovery takes a second; memory is bounded.
+_FLAGS: dict[Variant, tuple[str, ...]] = {
+    "rust": ("--sync-on-commit", "--log-file-max", "16MB", "--cache-size", "256M", "--log-level", "WARNING"),
+    "python": ("--sync-on-commit",),
+}
+_PR_SET_PDEATHSIG = 1
+_LISTENING = re.compile(r"listening on [^\s:]+:(\d+)")
+
+
+class EmbeddedServerFailed(Exception):
+    """The server could not be installed or did not start; the message says what it said."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedServer:
+    """A running embedded server."""
+
+    uri: str
+    pid: int
+    variant: Variant
+
+
+def install(root: Path = ROOT, variant: Variant = "rust", say: Callable[[str], None] | None = None) -> Path:
+    """Makes sure the server is installed below ``root``; its environment's folder.
+
+    Several processes may ask at once: one installs, the others wait for it. A folder appears only when it is whole.
+    """
+    version = VERSIONS[variant]
+    target = root / version
+    if target.is_dir():
+        return target
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / "install.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if target.is_dir():
+            return target
+        if say is not None:
+            say(f"installing the embedded MongoDB server ({DISTRIBUTION} {version}) into {target}")
+        partial = root / f"{version}.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        # The Rust server is one binary in the wheel; the Python one needs what it depends on.
+        alone = ("--no-deps",) if variant == "rust" else ()
+        pip = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-warn-conflicts")
+        wanted = f"{DISTRIBUTION}=={version}"
+        done = subprocess.run(  # noqa: S603 - our own interpreter, fixed arguments
+            [*pip, *alone, "--target", str(partial), wanted], capture_output=True, text=True, check=False
+        )
+        if done.returncode != 0:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise EmbeddedServerFailed(f"could not install {wanted}: {done.stderr.strip()[-500:]}")
+        partial.rename(target)
+    return target
+
+
+@contextlib.contextmanager
+def embedded_server(
+    data_dir: Path,
+    port: int = 0,
+    *,
+    variant: Variant = "rust",
+    root: Path = ROOT,
+    say: Callable[[str], None] | None = None,
+) -> Iterator[EmbeddedServer]:
+    """A running server over ``data_dir``, from its first answer to the end of the block; port 0 takes a free one."""
+    home = install(root, variant, say)
+    data_dir.mkdir(parents=True, exist_ok=True)
+    log_path = data_dir / "server.log"
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(  # noqa: S603 - the binary installed above, fixed arguments
+            [
+                *_command(home, variant),
+                *("--host", "127.0.0.1", "--port", str(port), "--storage-path", str(data_dir / "store")),
+                *_FLAGS[variant],
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONPATH": str(home)} if variant == "python" else None,
+            preexec_fn=dies_with(os.getpid()),
+        )
+    try:
+        bound = _wait_until_it_answers(process, log_path)
+        yield EmbeddedServer(f"mongodb://127.0.0.1:{bound}/?replicaSet=secantus", process.pid, variant)
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def dies_with(parent: int) -> Callable[[], None]:
+    """For ``preexec_fn``: the child is terminated when the thread that starts it ends, even by ``kill -9``."""
+    # Loaded before the fork: a child of a threaded process should not load libraries.
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+    def arrange() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        # The parent may have died before the kernel was told; then nobody will send the signal.
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return arrange
+
+
+def _command(home: Path, variant: Variant) -> list[str]:
+    if variant == "rust":
+        return [str((home / "secantusdb.scripts" / "secantusd-rs").resolve())]
+    return [sys.executable, "-m", "secantus"]
+
+
+def _wait_until_it_answers(process: subprocess.Popen[bytes], log_path: Path) -> int:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        said = log_path.read_text(errors="replace")
+        if process.poll() is not None:
+            raise EmbeddedServerFailed(f"the embedded server ended at its start: {said.strip()[-500:]}")
+        if found := _LISTENING.search(said):
+            port = int(found[1])
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                return port
+        time.sleep(0.02)
+    raise EmbeddedServerFailed(f"the embedded server did not answer within {START_TIMEOUT_S:.0f} s")

@@ -1,0 +1,51 @@
+"""Fixtures every test may use: a MongoDB server for the session, a database of its own for each test.
+
+``MONGODB_URI`` names the server to use; without it the embedded one is started once, over a throw-away folder.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from subgraphs.chassis.embedded_mongo import ROOT, embedded_server
+from subgraphs.chassis.mongo import Database, DriverName, Mongo
+
+CHECKOUT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server that answers."""
+    given = os.environ.get("MONGODB_URI")
+    if given:
+        yield given
+        return
+    with embedded_server(tmp_path_factory.mktemp("mongodb"), root=CHECKOUT / ROOT) as server:
+        yield server.uri
+
+
+@pytest.fixture(params=["motor", "pymongo"])
+def mongo_driver(request: pytest.FixtureRequest) -> DriverName:
+    """Each of the two drivers in turn: what goes through the door behaves the same on both."""
+    driver: DriverName = request.param
+    return driver
+
+
+@pytest.fixture
+async def mongo(mongodb_uri: str, mongo_driver: DriverName) -> AsyncIterator[Mongo]:
+    """A connection through the driver under test."""
+    async with await Mongo.connect(mongodb_uri, mongo_driver) as connection:
+        yield connection
+
+
+@pytest.fixture
+async def database(mongo: Mongo) -> AsyncIterator[Database]:
+    """An empty database, dropped at the end of the test."""
+    own = mongo.database(f"test_{secrets.token_hex(6)}")
+    yield own
+    await own.drop()
