@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from subgraphs.chassis.embedded_mongo import ROOT, embedded_server
+from subgraphs.chassis.embedded_mongo import ROOT, EmbeddedMongo
 from subgraphs.chassis.mongo import Database, DriverName, Mongo
 
 CHECKOUT = Path(__file__).parent.parent
@@ -25,8 +25,8 @@ def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if given:
         yield given
         return
-    with embedded_server(tmp_path_factory.mktemp("mongodb"), root=CHECKOUT / ROOT) as server:
-        yield server.uri
+    with EmbeddedMongo(tmp_path_factory.mktemp("mongodb"), root=CHECKOUT / ROOT) as uri:
+        yield uri
 
 
 @pytest.fixture(params=["motor", "pymongo"])

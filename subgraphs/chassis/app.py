@@ -171,6 +171,7 @@ def create_app(service: Service, settings: ServiceSettings, clock: Clock | None 
     secret = settings.identity_secret.get_secret_value()
     verifier = IdentityVerifier(secret)
     health = Health(service.name)
+    service.schema.development = settings.development
     view = _GraphQLView(service.schema, settings)
 
     @asynccontextmanager

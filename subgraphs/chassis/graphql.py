@@ -12,13 +12,13 @@ import datetime
 import decimal
 import enum
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NewType, TypeVar
 
 import strawberry
 from graphql import GraphQLError
 from graphql.error import GraphQLSyntaxError
-from strawberry.extensions import ParserCache, SchemaExtension, ValidationCache
+from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.federation.schema import FederationAny
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.execution import ExecutionContext
@@ -340,7 +340,12 @@ def require_scopes(info: Info, *scopes: str) -> Principal:
 
 
 class ServiceSchema(strawberry.federation.Schema):
-    """A federation schema that bounds ``_entities`` and logs what nobody expected."""
+    """A federation schema that bounds ``_entities`` and lets no unexpected error out.
+
+    ``development`` shows their text; the app sets it from the settings before it serves.
+    """
+
+    development = False
 
     def entities_resolver(self, info: strawberry.Info, representations: list[FederationAny]) -> list[FederationAny]:
         limit = info.context.entities_max
@@ -350,34 +355,12 @@ class ServiceSchema(strawberry.federation.Schema):
         return super().entities_resolver(info, [dict(item) for item in representations])  # type: ignore[call-overload]
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+        """Logs what nobody expected, then gives every error its code and hides what is nobody's business, in place."""
         for error in errors:
             fault = _cause(error)
             if fault is not None and not isinstance(fault, kernel.DomainError):
                 _log.error("resolver failed", path=error.path, exc_info=fault)
-
-
-class _SafeErrors(SchemaExtension):
-    """Gives every error its code and hides what is nobody's business."""
-
-    development = False
-
-    def on_operation(self) -> Iterator[None]:
-        yield
-        self._make_safe(self.execution_context.result)
-
-    def on_stream_result(self, result: Any) -> Iterator[None]:
-        self._make_safe(result)
-        yield
-
-    def _make_safe(self, result: Any) -> None:
-        if getattr(result, "errors", None):
-            result.errors = [_safe(error, self.development) for error in result.errors]
-
-
-class _OpenErrors(_SafeErrors):
-    """The same in development: the text of unexpected errors is shown."""
-
-    development = True
+        errors[:] = [_safe(error, self.development) for error in errors]
 
 
 def build_schema(
@@ -385,8 +368,6 @@ def build_schema(
     mutation: type | None = None,
     subscription: type | None = None,
     types: Iterable[type] = (),
-    *,
-    development: bool = False,
 ) -> ServiceSchema:
     """The subgraph's schema: Federation 2.7, shared scalars, documents parsed and validated once, errors made safe."""
     return ServiceSchema(
@@ -399,7 +380,6 @@ def build_schema(
         extensions=[
             lambda: ParserCache(maxsize=DOCUMENTS_CACHED_MAX),
             lambda: ValidationCache(maxsize=DOCUMENTS_CACHED_MAX),
-            _OpenErrors if development else _SafeErrors,
         ],
     )
 

@@ -51,6 +51,14 @@ EVENTS_HEARD = Counter("galleria_events_heard", "Events taken from a peer.", ("s
 OUTBOX_POSITION = Gauge("galleria_outbox_position", "Sequence number of the latest event published.", ("service",))
 
 
+# Tracebacks without local variables: those hold what clients sent.
+_TRACEBACK = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+
+
+def _console(colors: bool) -> Any:
+    return structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)
+
+
 def configure_logging(format: Literal["json", "console"], level: str, service: str) -> None:
     """Sends every log line of the process, the libraries' too, to standard error in one format."""
     shared: list[Any] = [
@@ -60,9 +68,9 @@ def configure_logging(format: Literal["json", "console"], level: str, service: s
         _with_service(service),
     ]
     renderer: list[Any] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        [structlog.processors.ExceptionRenderer(_TRACEBACK), structlog.processors.JSONRenderer()]
         if format == "json"
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        else [_console(sys.stderr.isatty())]
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -87,7 +95,7 @@ def configure_logging(format: Literal["json", "console"], level: str, service: s
 
 def logger(name: str) -> Any:
     """The structured logger of a module."""
-    return structlog.get_logger(name)
+    return structlog.stdlib.get_logger(name)
 
 
 def request_id() -> str | None:
@@ -177,7 +185,7 @@ class RequestTelemetry:
 
 def _route(scope: Scope) -> str:
     # Only paths that were routed become label values, or any client could make a million of them.
-    return scope["path"] if "endpoint" in scope or "route" in scope else "other"
+    return str(scope["path"]) if "endpoint" in scope else "other"
 
 
 def _outgoing_trace() -> dict[str, str]:
