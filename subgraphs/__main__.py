@@ -1,0 +1,160 @@
+"""The command line of the subgraphs: serve them, print their schemas, load the seed.
+
+The environment is read here, into ``ServiceSettings``, and nowhere below. What a subgraph is stands in its ``app.py``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import signal
+import subprocess
+import sys
+from enum import StrEnum
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+import uvicorn
+from pydantic import ValidationError
+
+from subgraphs.chassis.app import Service, create_app, drain
+from subgraphs.chassis.config import PORTS, ServiceSettings, settings_error_line
+from subgraphs.chassis.embedded_mongo import dies_with
+from subgraphs.chassis.telemetry import configure_logging
+
+NAMES = tuple(PORTS)
+
+cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+
+class Scale(StrEnum):
+    """How much data to load."""
+
+    tiny = "tiny"
+    small = "small"
+
+
+def find_service(name: str) -> Service:
+    """The subgraph of that name: ``SERVICE`` in ``subgraphs.<name>.app``."""
+    if name not in NAMES:
+        raise typer.BadParameter(f"no subgraph is called {name!r}; there are {', '.join(NAMES)}")
+    service: Service = importlib.import_module(f"subgraphs.{name}.app").SERVICE
+    return service
+
+
+def read_settings(name: str, port: int | None = None) -> ServiceSettings:
+    """The settings of one subgraph from the environment; a wrong value ends the process with one line."""
+    given = {"name": name, "port": PORTS[name] if port is None else port}
+    try:
+        return ServiceSettings(**given)  # type: ignore[arg-type] # the environment supplies the rest
+    except ValidationError as error:
+        typer.echo(settings_error_line(error), err=True)
+        raise typer.Exit(2) from None
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, which tells the application to end its streams before it waits for the connections to end."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        drain(self.config.app)  # type: ignore[arg-type] # always the application made below
+        super().handle_exit(sig, frame)
+
+
+@cli.command()
+def serve(
+    name: Annotated[str | None, typer.Argument(help="The subgraph to serve.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; the subgraph's usual one by default.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Serve all subgraphs, each in a process of its own.")] = False,
+) -> None:
+    """Serve a subgraph until told to stop."""
+    if all_ == (name is not None):
+        raise typer.BadParameter("name one subgraph, or say --all")
+    if name is None:
+        raise typer.Exit(_serve_all())
+    service = find_service(name)
+    settings = read_settings(name, port)
+    configure_logging(settings.log_format, settings.log_level, settings.name)
+    server = _Server(
+        uvicorn.Config(
+            create_app(service, settings),
+            host=settings.host,
+            port=settings.port,
+            loop="uvloop",
+            http="httptools",
+            ws="websockets-sansio",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=int(settings.drain_timeout_s),
+        )
+    )
+    server.run()
+    if not server.started:
+        raise typer.Exit(1)
+
+
+def _serve_all() -> int:
+    """One child a subgraph; when one ends, or we are told to stop, all do."""
+    children = {
+        name: subprocess.Popen(  # noqa: S603 - ourselves
+            [sys.executable, "-m", "subgraphs", "serve", name], preexec_fn=dies_with(os.getpid())
+        )
+        for name in NAMES
+    }
+
+    def stop(*_: object) -> None:
+        for child in children.values():
+            child.terminate()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    pid, status = os.wait()
+    ended = next(name for name, child in children.items() if child.pid == pid)
+    typer.echo(f"{ended} has ended; stopping the others", err=True)
+    stop()
+    for child in children.values():
+        if child.pid != pid:
+            child.wait()
+    return os.waitstatus_to_exitcode(status) and 1
+
+
+@cli.command("print")
+def print_(
+    name: Annotated[str | None, typer.Argument(help="The subgraph whose schema to print.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Print all of them.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder to write NAME.graphql into, instead of printing.")] = None,
+) -> None:
+    """Print the SDL of a subgraph, as its gateway sees it."""
+    if all_ == (name is not None):
+        raise typer.BadParameter("name one subgraph, or say --all")
+    for each in NAMES if name is None else (name,):
+        sdl = find_service(each).schema.as_str().strip() + "\n"
+        if out is None:
+            typer.echo(sdl, nl=False)
+        else:
+            out.mkdir(parents=True, exist_ok=True)
+            (out / f"{each}.graphql").write_text(sdl)
+
+
+@cli.command()
+def seed(
+    scale: Annotated[Scale, typer.Option(help="How much to load.")] = Scale.tiny,
+    version: Annotated[int, typer.Option(help="The seed number: the same number, the same data.")] = 1,
+) -> None:
+    """Load the deterministic data set into the databases of all five services, unless it is there already."""
+    from subgraphs.seed.load import load  # the generator is needed by this command alone
+
+    settings = [read_settings(name) for name in NAMES]
+    asyncio.run(load(settings, scale=scale.value, seed=version))
+
+
+def main() -> None:
+    """The entry point of ``python -m subgraphs``."""
+    cli()
+
+
+if __name__ == "__main__":
+    main()
