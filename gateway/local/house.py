@@ -130,9 +130,7 @@ class House:
             self._stack.push_async_callback(self.processes[name].stop)
         async with asyncio.TaskGroup() as group:
             for name in SUBGRAPHS:
-                group.create_task(
-                    self.processes[name].wait_ready(self._ready_url(name), deadline_s=READY_DEADLINE_S)
-                )
+                group.create_task(self.processes[name].wait_ready(self._ready_url(name), deadline_s=READY_DEADLINE_S))
         await self.processes["gateway"].start()
         self._stack.push_async_callback(self.processes["gateway"].stop)
         await self.processes["gateway"].wait_ready(self._ready_url("gateway"), deadline_s=READY_DEADLINE_S)
@@ -182,9 +180,7 @@ class House:
                 environment=shared,
                 log=data / "logs" / f"{name}.log",
             )
-        overrides = [
-            part for name in SUBGRAPHS for part in ("--subgraph", f"{name}={self.subgraph_url(name)}/graphql")
-        ]
+        overrides = [part for name in SUBGRAPHS for part in ("--subgraph", f"{name}={self.subgraph_url(name)}/graphql")]
         self.processes["gateway"] = Process(
             "gateway",
             (

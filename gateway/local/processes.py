@@ -4,32 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import signal
 import socket
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import httpx
 
+from subgraphs.chassis.embedded_mongo import dies_with
+
 READY_POLL_S = 0.05
 STOP_GRACE_S = 8.0
 LOG_TAIL_LINES = 15
 
-_PR_SET_PDEATHSIG = 1
-
 
 class StartFailed(Exception):
     """A process did not come up; the text says which, why, and the end of its log."""
-
-
-def _die_with_parent() -> None:
-    """Runs in the child before ``exec``: the kernel terminates it when the process that started it ends, however."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class Process:
@@ -65,7 +57,7 @@ class Process:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=dies_with(os.getpid()),
             )
 
     async def wait(self) -> int:
@@ -86,9 +78,7 @@ class Process:
                         return
                     said = f"HTTP {answer.status_code}: {answer.text[:300]}"
                 await asyncio.sleep(READY_POLL_S)
-        raise StartFailed(
-            f"{self.name} was not ready after {deadline_s:.0f} s ({url} said {said}).\n{self.log_tail()}"
-        )
+        raise StartFailed(f"{self.name} was not ready after {deadline_s:.0f} s ({url} said {said}).\n{self.log_tail()}")
 
     async def stop(self) -> None:
         """Ask to stop, wait, and kill what did not listen."""

@@ -71,9 +71,7 @@ def orders(world: World) -> tuple[PastOrder, ...]:
     popularity = list(accumulate(variant.popularity for variant in world.variants))
     channels = [code for code, _ in CHANNEL_MIX]
     mix = list(accumulate(weight for _, weight in CHANNEL_MIX))
-    made = [
-        _order(world, number, product_of, popularity, channels, mix) for number in range(1, world.scale.orders + 1)
-    ]
+    made = [_order(world, number, product_of, popularity, channels, mix) for number in range(1, world.scale.orders + 1)]
     return tuple(sorted(made, key=lambda order: order.id))
 
 
@@ -86,7 +84,8 @@ def _order(
     mix: list[float],
 ) -> PastOrder:
     draw = world.stream("order", str(number))
-    channel = next(c for c in CHANNELS if c.code == draw.weighted(channels, mix))
+    code = draw.weighted(channels, mix)
+    channel = next(candidate for candidate in CHANNELS if candidate.code == code)
     placed_at = EPOCH - timedelta(seconds=draw.integer(3600, HISTORY_DAYS * 86_400))
     stores = [location for location in world.locations if location.sells_at_a_counter]
     warehouses = [location for location in world.locations if location.kind == "WAREHOUSE"]

@@ -77,7 +77,9 @@ LEAVES: tuple[Leaf, ...] = (
     _leaf("apparel", "trousers", "Trousers", "Trousers,Chinos,Jeans", 7900, APPAREL_SIZES, materials=TEXTILES),
     _leaf("apparel", "knitwear", "Knitwear", "Sweater,Cardigan,Pullover", 8900, APPAREL_SIZES, materials=TEXTILES),
     _leaf("apparel", "dresses", "Dresses", "Dress,Wrap Dress,Tunic", 9900, APPAREL_SIZES, materials=TEXTILES),
-    _leaf("apparel", "socks", "Socks", "Socks,Hiking Socks", 1500, ("S", "M", "L"), materials=TEXTILES, weight_grams=60),
+    _leaf(
+        "apparel", "socks", "Socks", "Socks,Hiking Socks", 1500, ("S", "M", "L"), materials=TEXTILES, weight_grams=60
+    ),
     _leaf("footwear", "running-shoes", "Running Shoes", "Running Shoe,Trail Shoe", 12900, SHOE_SIZES, weight_grams=620),
     _leaf("footwear", "boots", "Boots", "Boot,Chelsea Boot,Hiking Boot", 17900, SHOE_SIZES, materials=LEATHERS),
     _leaf("footwear", "sandals", "Sandals", "Sandal,Slide", 5900, SHOE_SIZES, materials=LEATHERS),
@@ -100,8 +102,12 @@ LEAVES: tuple[Leaf, ...] = (
     _leaf("kitchen", "knives", "Knives", "Chef's Knife,Paring Knife", 7900, materials="steel,damascus steel"),
     _leaf("kitchen", "mugs", "Mugs", "Mug,Travel Mug", 1900, ("0.3 l", "0.5 l"), size_name="Capacity"),
     _leaf("kitchen", "coffee-makers", "Coffee Makers", "Coffee Maker,Moka Pot", 5900, materials=METALS),
-    _leaf("kitchen", "bottles", "Bottles", "Water Bottle,Flask", 2500, ("0.5 l", "0.75 l", "1 l"), size_name="Capacity"),
-    _leaf("kitchen", "storage-jars", "Storage Jars", "Storage Jar,Canister", 1500, ("0.5 l", "1 l"), size_name="Capacity"),
+    _leaf(
+        "kitchen", "bottles", "Bottles", "Water Bottle,Flask", 2500, ("0.5 l", "0.75 l", "1 l"), size_name="Capacity"
+    ),
+    _leaf(
+        "kitchen", "storage-jars", "Storage Jars", "Storage Jar,Canister", 1500, ("0.5 l", "1 l"), size_name="Capacity"
+    ),
     _leaf("electronics", "headphones", "Headphones", "Headphones,Earbuds", 12900, materials="aluminium,plastic"),
     _leaf("electronics", "speakers", "Speakers", "Speaker,Soundbar", 14900, materials="aluminium,plastic"),
     _leaf("electronics", "chargers", "Chargers", "Charger,Power Bank", 3900, ("30 W", "65 W"), size_name="Power"),
@@ -109,13 +115,19 @@ LEAVES: tuple[Leaf, ...] = (
     _leaf("electronics", "cameras", "Cameras", "Action Camera,Compact Camera", 34900, materials="aluminium,plastic"),
     _leaf("electronics", "watches", "Watches", "Sports Watch,Smart Watch", 22900, ("41 mm", "45 mm"), materials=METALS),
     _leaf("outdoor", "tents", "Tents", "Tent,Tarp", 29900, ("2 person", "3 person"), weight_grams=3200),
-    _leaf("outdoor", "sleeping-bags", "Sleeping Bags", "Sleeping Bag,Quilt", 14900, ("Regular", "Long"), weight_grams=1200),
+    _leaf(
+        "outdoor", "sleeping-bags", "Sleeping Bags", "Sleeping Bag,Quilt", 14900, ("Regular", "Long"), weight_grams=1200
+    ),
     _leaf("outdoor", "stoves", "Stoves", "Camping Stove,Gas Stove", 6900, materials=METALS),
     _leaf("outdoor", "headlamps", "Headlamps", "Headlamp,Lantern", 4900, weight_grams=120),
-    _leaf("outdoor", "trekking-poles", "Trekking Poles", "Trekking Pole,Walking Stick", 7900, materials="carbon,aluminium"),
+    _leaf(
+        "outdoor", "trekking-poles", "Trekking Poles", "Trekking Pole,Walking Stick", 7900, materials="carbon,aluminium"
+    ),
     _leaf("outdoor", "hammocks", "Hammocks", "Hammock,Swing Chair", 5900, materials=TEXTILES),
     _leaf("sports", "yoga-mats", "Yoga Mats", "Yoga Mat,Travel Mat", 4900, weight_grams=1500),
-    _leaf("sports", "dumbbells", "Dumbbells", "Dumbbell,Kettlebell", 3900, ("4 kg", "8 kg", "12 kg"), weight_grams=8000),
+    _leaf(
+        "sports", "dumbbells", "Dumbbells", "Dumbbell,Kettlebell", 3900, ("4 kg", "8 kg", "12 kg"), weight_grams=8000
+    ),
     _leaf("sports", "bikes", "Bikes", "City Bike,Gravel Bike", 89900, ("S", "M", "L"), weight_grams=12000),
     _leaf("sports", "helmets", "Helmets", "Helmet,Ski Helmet", 7900, ("S", "M", "L"), weight_grams=320),
     _leaf("sports", "swimwear", "Swimwear", "Swimsuit,Swim Shorts", 4500, APPAREL_SIZES, weight_grams=150),

@@ -204,9 +204,7 @@ class World:
 
     @cached_property
     def stock(self) -> tuple[StockTarget, ...]:
-        return tuple(
-            self._stock_target(variant, location) for variant in self.variants for location in self.locations
-        )
+        return tuple(self._stock_target(variant, location) for variant in self.variants for location in self.locations)
 
     @cached_property
     def customers(self) -> tuple[Customer, ...]:
@@ -223,7 +221,7 @@ class World:
         product_id = deterministic_id("prd", str(self.seed), str(number), at_ms=_ms(created_at))
         price_minor = _charm(leaf.typical_minor * math.exp(0.35 * draw.gauss()))
         reduced = draw.chance(0.18)
-        colours = draw.sample(taxonomy.COLOURS, draw.integer(1, 3))
+        colours = draw.sample(taxonomy.COLOURS, draw.integer(1, 4))
         sizes = list(leaf.sizes)
         if len(sizes) > 1:
             start = draw.integer(0, max(0, len(sizes) - 2))
