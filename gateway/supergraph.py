@@ -335,7 +335,8 @@ class _Reader:
                     SubgraphField(
                         name=name,
                         type=_type_ref_of_text(use["type"]) if use.get("type") else _type_ref(item.type),
-                        external=bool(use.get("external") or use.get("usedOverridden") or label) or subgraph in moving,
+                        external=bool(use.get("external") or use.get("usedOverridden") or (label and use.get("override")))
+                        or subgraph in moving,
                         requires=self.field_set(use["requires"], name) if use.get("requires") else (),
                         provides=self.field_set(use["provides"], name) if use.get("provides") else (),
                         override_label=label,

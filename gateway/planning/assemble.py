@@ -143,32 +143,20 @@ class _Request:
     # -- representations ---------------------------------------------------------------------------------------------
 
     def representations(self, groups: list[Group]) -> tuple[Representation, ...]:
-        found: dict[tuple[str, tuple[RequiredField, ...]], list[str]] = {}
-        bare = False
+        """Those for objects of known types first: one for any type would match them all."""
+        found: dict[tuple[bool, str, tuple[RequiredField, ...]], list[str]] = {}
         for group in groups:
             for each, given in group.inputs.items():
                 fields: tuple[RequiredField, ...] = ()
                 for of, field_set in given.fields:
                     fields = _joined(fields, self.required(of, field_set))
-                members = found.setdefault((given.typename, fields), [])
+                members = found.setdefault((given.any_type, given.typename, fields), [])
                 if each not in members:
                     members.append(each)
-            # A place of one object type needs no look at __typename; nor does one entered through a stand-in.
-            bare = bare or self.bare(group)
         return tuple(
-            Representation(
-                typename=typename, runtime_types=() if bare and len(found) == 1 else tuple(members), fields=fields
-            )
-            for (typename, fields), members in found.items()
+            Representation(typename=typename, runtime_types=() if any_type else tuple(members), fields=fields)
+            for (any_type, typename, fields), members in sorted(found.items(), key=lambda item: item[0][0])
         )
-
-    def bare(self, group: Group) -> bool:
-        place = group.place
-        if place.static not in self.graph.supergraph.abstract:
-            return True
-        if set(group.inputs) != set(place.types):
-            return False
-        return all(given.typename != each for each, given in group.inputs.items())
 
     def required(self, object_type: str, fields: FieldSet) -> tuple[RequiredField, ...]:
         found: tuple[RequiredField, ...] = ()

@@ -49,6 +49,9 @@ class Input:
 
     typename: str
     generic: bool
+    """The name is an interface's, and the subgraph finds the object's type itself."""
+    any_type: bool
+    """Every object at the place may be sent so, whatever its type, even one whose type nobody knows yet."""
     fields: list[tuple[str, FieldSet]] = field(default_factory=list)
     """Field sets to copy, each with the type they were written for."""
 

@@ -34,6 +34,7 @@ class Need:
     below: Needs | None = None
     """None for leaves."""
     leaves: int = 1
+    """How many leaves are wanted below; an object of which nothing but its presence is wanted counts as one."""
 
     def only(self, below: Needs) -> Need:
         """The same field for a part of what is below it."""
@@ -65,7 +66,7 @@ def of_field_set(fields: FieldSet, object_type: str, supergraph: Supergraph, key
                 for pair in of_field_set(field.fields, each, supergraph, keys)
             )
             below = _grouped(below)
-            leaves = sum(need.leaves for _, need in below)
+            leaves = sum(need.leaves for _, need in below) or 1
         key = keys.key(field.name, field.arguments)
         need = Need(name=field.name, key=key, arguments=field.arguments, below=below, leaves=leaves)
         found.append(((object_type,), need))
@@ -137,7 +138,7 @@ class _Merger:
         if result in self.supergraph.possible:
             parts = [(use.selections, guard) for use, guard in uses]
             below = self.merge(self.supergraph.possible[result], parts, result)
-            leaves = sum(need.leaves for _, need in below)
+            leaves = sum(need.leaves for _, need in below) or 1
         return Need(
             name=field.name,
             key=field.key,

@@ -175,7 +175,7 @@ class Reach:
         move = self.graph.follow(subgraph, view, known_as, need.name)
         if move is None:
             return 0
-        if need.below is None:
+        if not need.below:
             return 1
         target = move[0].type.name
         objects = self.graph.objects[subgraph].get(target, ())
@@ -196,6 +196,29 @@ class Reach:
                 for name in names
             )
         return count
+
+    def parted(self, need: Need, subgraph: str, view: View, known_as: str) -> tuple[Need | None, Need | None]:
+        """The need cut in two: what the subgraph answers without leaving it, and the rest."""
+        if self.local(need, subgraph, view, known_as) == need.leaves:
+            return need, None
+        move = self.graph.follow(subgraph, view, known_as, need.name)
+        if move is None or not move[2] or not need.below:
+            return None, need
+        target = move[0].type.name
+        objects = self.graph.objects[subgraph].get(target, ())
+        stand_in = target if self.graph.is_stand_in(subgraph, target) else None
+        here: list[tuple[Types, Need]] = []
+        rest: list[tuple[Types, Need]] = []
+        for types, inner in need.below:
+            present = tuple(each for each in types if each in objects)
+            if not present:
+                continue
+            mine, other = self.parted(inner, subgraph, move[1], stand_in or present[0])
+            if mine is not None:
+                here.append((types, mine))
+            if other is not None:
+                rest.append((types, other))
+        return need.only(tuple(here)) if here else None, need.only(tuple(rest)) if rest else None
 
 
 class Walk:
@@ -271,8 +294,7 @@ class Walk:
             rest: list[Want] = []
             for want, ways in chances:
                 (mine if ways[0][1] == subgraph else rest).append(want)
-            split = place.parent is None
-            left = self.enter(place, subgraph, mine, purpose, split)
+            left = self.enter(place, subgraph, mine, purpose)
             again: list[Want] = []
             self.take_directly(place, rest + left, purpose, again)
             left = again
@@ -342,7 +364,7 @@ class Walk:
 
     def useful(self, need: Need, subgraph: str, view: View, known_as: str) -> bool:
         """Whether asking this field there brings anything: a leaf of it, or an entity to go on from."""
-        if need.below is None or not need.leaves:
+        if not need.below:
             return True
         if self.reach.local(need, subgraph, view, known_as):
             return True
@@ -366,7 +388,7 @@ class Walk:
 
     # -- asking a visit ----------------------------------------------------------------------------------------------
 
-    def take(self, place: Place, visit: Visit, want: Want, purpose: Purpose, *, split: bool = False) -> list[Want]:
+    def take(self, place: Place, visit: Visit, want: Want, purpose: Purpose) -> list[Want]:
         """Put the need into the visit's document and answer what is below it; give back the residue."""
         need = want.need
         if purpose.consumer is not None:
@@ -378,6 +400,7 @@ class Walk:
             return []
         subgraph = visit.group.subgraph
         guard = need.guard if purpose.consumer is None else ALWAYS
+        split = place is self.root and self.operation.kind is OperationKind.QUERY
         parts: dict[tuple[int, int, View, str], list[str]] = {}
         for each in want.types:
             known_as = visit.knows(each)
@@ -400,9 +423,13 @@ class Walk:
                 present = tuple(each for each in inner_types if each in inner.types)
                 if not present:
                     continue
-                if split and self.whole_by_another(place, types, need, inner_need, present, subgraph, inner, want):
-                    kept_back.append((inner_types, inner_need))
-                    continue
+                if split:
+                    here, elsewhere = self.split(place, types, need, inner_need, present, inner, want)
+                    if elsewhere is not None:
+                        kept_back.append((inner_types, elsewhere))
+                        if here is not None:
+                            wants.append(Want(present, here))
+                        continue
                 wants.append(Want(present, inner_need))
             failed = self.satisfy(child, wants, replace(purpose, nesting=purpose.nesting + 1))
             kept_back += [(each.types, each.need) for each in failed]
@@ -410,30 +437,22 @@ class Walk:
                 residue.append(Want(tuple(types), need.only(tuple(kept_back)), want.tried | {subgraph}))
         return residue
 
-    def whole_by_another(
-        self,
-        place: Place,
-        types: list[str],
-        need: Need,
-        inner: Need,
-        present: Types,
-        subgraph: str,
-        visit: Visit,
-        want: Want,
-    ) -> bool:
-        """At the root: another subgraph answers this part of a shared root field wholly, in the same round."""
-        here = min(self.reach.local(inner, subgraph, visit.view, visit.knows(each)) for each in present)
-        if here == inner.leaves:
-            return False
-        part = need.only(((present, inner),))
-        return any(
-            other != subgraph
-            and other not in want.tried
-            and (move := self.graph.follow(other, (), place.static, need.name)) is not None
-            and move[2]
-            and self.reach.local(part, other, (), place.static) == part.leaves
-            for other in self.graph.entered[self.graph.roots[place.static]]
-        )
+    def split(
+        self, place: Place, types: list[str], need: Need, inner: Need, present: Types, visit: Visit, want: Want
+    ) -> tuple[Need | None, Need | None]:
+        """At the root: what to ask here of a shared root field, and what another subgraph answers in the same round."""
+        subgraph = visit.group.subgraph
+        here, elsewhere = self.reach.parted(inner, subgraph, visit.view, visit.knows(present[0]))
+        if elsewhere is None:
+            return inner, None
+        part = need.only(((present, elsewhere),))
+        for other in self.graph.entered[self.graph.roots[place.static]]:
+            if other == subgraph or other in want.tried:
+                continue
+            move = self.graph.follow(other, (), place.static, need.name)
+            if move is not None and move[2] and self.reach.local(part, other, (), place.static) == part.leaves:
+                return here, elsewhere
+        return inner, None
 
     def place_below(self, place: Place, types: Types, need: Need, target: str) -> Place:
         child = place.below.get((types[0], need.key))
@@ -601,7 +620,7 @@ class Walk:
                 return True
         return False
 
-    def enter(self, place: Place, subgraph: str, wants: list[Want], purpose: Purpose, split: bool) -> list[Want]:
+    def enter(self, place: Place, subgraph: str, wants: list[Want], purpose: Purpose) -> list[Want]:
         """Make (or widen) a fetch group of the subgraph here for these wants; give back what it could not answer."""
         residue: list[Want] = []
         requiring = [want for want in wants if self.requires(subgraph, want)]
@@ -619,7 +638,7 @@ class Walk:
             types = tuple(dict.fromkeys(each for want in plain for each in want.types))
             visit = self.visit_for(place, subgraph, types, purpose, avoid=() if joined else hosts)
             for want in plain:
-                residue += self.take(place, visit, want, purpose, split=split)
+                residue += self.take(place, visit, want, purpose)
         return residue
 
     def visit_for(
@@ -668,19 +687,24 @@ class Walk:
         if not missing or not group.entity:
             return
         inner = Purpose(consumer=group, requiring=purpose.requiring, nesting=purpose.nesting + 1)
-        chosen: dict[tuple[str, FieldSet], tuple[EntityMove, int, list[str]]] = {}
+        choices: dict[tuple[tuple[EntityMove, ...], int], list[str]] = {}
         for each in missing:
-            way, hop = self.way_in(place, group.subgraph, each, inner)
-            chosen.setdefault((way.typename, way.key), (way, hop, []))[2].append(each)
+            choices.setdefault(self.ways_in(place, group.subgraph, each, inner), []).append(each)
+        chosen: dict[tuple[str, FieldSet], tuple[EntityMove, int, list[str]]] = {}
+        for (ways, hop), members in choices.items():
+            picked = ways[self.choices.pick(len(ways))]
+            chosen.setdefault((picked.typename, picked.key), (picked, hop, []))[2].extend(members)
         for way, hop, members in chosen.values():
             wants: list[Want] = []
-            for each in members:
-                group.inputs[each] = Input(typename=way.typename, generic=way.generic, fields=[(each, way.key)])
-                wants += [Want(*pair) for pair in of_field_set(way.key, each, self.graph.supergraph, self.keys)]
-            bare = way.typename != members[0] and not any(
-                visit.stand_in is None for visit in place.visits if set(members) & set(visit.types)
+            any_type = place.static not in self.graph.supergraph.abstract or any(
+                not other.entered and other.stand_in == way.typename for other in place.visits
             )
-            if not bare:
+            for each in members:
+                group.inputs[each] = Input(
+                    typename=way.typename, generic=way.generic, any_type=any_type, fields=[(each, way.key)]
+                )
+                wants += [Want(*pair) for pair in of_field_set(way.key, each, self.graph.supergraph, self.keys)]
+            if not any_type or place.static not in self.graph.supergraph.abstract:
                 wants.append(Want(tuple(members), Need(name=TYPENAME, key=TYPENAME)))
             wants = merged(wants)
             visit.types = (*visit.types, *(each for each in members if each not in visit.types))
@@ -690,8 +714,10 @@ class Walk:
             if reason not in group.reasons:
                 group.reasons.append(reason)
 
-    def way_in(self, place: Place, subgraph: str, object_type: str, purpose: Purpose) -> tuple[EntityMove, int]:
-        """The cheapest key to gather: from the visits here if possible, then by fewest hops."""
+    def ways_in(
+        self, place: Place, subgraph: str, object_type: str, purpose: Purpose
+    ) -> tuple[tuple[EntityMove, ...], int]:
+        """The keys that can be gathered in the fewest hops, and how many hops entering by them is."""
         starts = self.starts(place, object_type, purpose)
         hops = self.reach.hops(object_type, starts)
         for distance in range(1 + max(hops.values(), default=0)):
@@ -701,13 +727,13 @@ class Walk:
                 for name, hop in hops.items()
                 if 0 < hop <= distance
             ]
-            able = [
+            able = tuple(
                 way
                 for way in self.graph.entries[object_type][subgraph]
                 if self.reach.can_enter(object_type, way, known)
-            ]
+            )
             if able:
-                return able[self.choices.pick(len(able))], distance + 1
+                return able, distance + 1
         raise DeadEnd(f"{subgraph} has no key for {object_type} that can be gathered")
 
     # -- fields with requirements ------------------------------------------------------------------------------------
