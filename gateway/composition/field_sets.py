@@ -1,0 +1,102 @@
+"""Field sets (the selection in ``@key``, ``@requires`` and ``@provides``): parse once, walk over a schema. No judgement here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+from graphql import (
+    FieldNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    GraphQLInterfaceType,
+    GraphQLNamedType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    get_named_type,
+    parse,
+    print_ast,
+)
+
+Coordinate = tuple[str, str]
+
+
+@lru_cache(maxsize=8192)
+def parse_field_set(text: str) -> SelectionSetNode:
+    """The selection set of a field set, written with or without its outer braces; raises ``GraphQLError`` when it is none."""
+    stripped = text.strip()
+    document = parse(stripped if stripped.startswith("{") else "{" + text + "}", no_location=True)
+    definition = document.definitions[0]
+    if len(document.definitions) != 1 or not isinstance(definition, OperationDefinitionNode):
+        raise GraphQLError("a field set is one selection")
+    for selection in _all_selections(definition.selection_set):
+        if isinstance(selection, FragmentSpreadNode):
+            raise GraphQLError("a field set cannot use named fragments")
+        if isinstance(selection, FieldNode) and selection.alias:
+            raise GraphQLError(f'a field set cannot use aliases (found "{selection.alias.value}")')
+    return definition.selection_set
+
+
+def selection_or_none(text: str) -> SelectionSetNode | None:
+    try:
+        return parse_field_set(text)
+    except GraphQLError:
+        return None
+
+
+def _all_selections(selection_set: SelectionSetNode) -> Iterator[FieldNode | InlineFragmentNode | FragmentSpreadNode]:
+    for selection in selection_set.selections:
+        assert isinstance(selection, FieldNode | InlineFragmentNode | FragmentSpreadNode)
+        yield selection
+        if not isinstance(selection, FragmentSpreadNode) and selection.selection_set:
+            yield from _all_selections(selection.selection_set)
+
+
+@lru_cache(maxsize=8192)
+def print_field_set(selection_set: SelectionSetNode) -> str:
+    """The selection on one line without outer braces, as the join specification writes it."""
+    return " ".join(print_ast(selection_set).split())[2:-2]
+
+
+def selected_fields(
+    schema: GraphQLSchema, parent: GraphQLNamedType, selection_set: SelectionSetNode, *, implementations: bool
+) -> Iterator[Coordinate]:
+    """Every field a field set names, nested ones too; what does not exist is passed over (a rule reports it).
+
+    With ``implementations``, a field selected on an interface also names that field of every type that implements it.
+    """
+    for selection in selection_set.selections:
+        if isinstance(selection, InlineFragmentNode):
+            narrowed = parent
+            if selection.type_condition is not None:
+                found = schema.type_map.get(selection.type_condition.name.value)
+                if found is None:
+                    continue
+                narrowed = found
+            yield from selected_fields(schema, narrowed, selection.selection_set, implementations=implementations)
+        elif isinstance(selection, FieldNode) and isinstance(parent, GraphQLObjectType | GraphQLInterfaceType):
+            name = selection.name.value
+            field = parent.fields.get(name)
+            if field is None:
+                continue
+            yield parent.name, name
+            holders: list[GraphQLObjectType | GraphQLInterfaceType] = [parent]
+            if implementations and isinstance(parent, GraphQLInterfaceType):
+                possible = schema.get_implementations(parent)
+                implementations: list[GraphQLObjectType | GraphQLInterfaceType] = [
+                    *possible.objects,
+                    *possible.interfaces,
+                ]
+                for implementation in implementations:
+                    if name in implementation.fields:
+                        yield implementation.name, name
+                        holders.append(implementation)
+            if selection.selection_set is None:
+                continue
+            for target in dict.fromkeys(get_named_type(holder.fields[name].type).name for holder in holders):
+                yield from selected_fields(
+                    schema, schema.type_map[target], selection.selection_set, implementations=implementations
+                )
