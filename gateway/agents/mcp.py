@@ -1,0 +1,155 @@
+"""The Model Context Protocol endpoint: named operations as tools, over streamable HTTP with the official SDK.
+
+What belongs here: the protocol's words around ``tools`` and the pipeline. What does not: what an operation may do; the
+pipeline proves who is asking and decides, exactly as for any other client.
+
+Each call is complete in itself (no sessions): any worker may answer it, and nothing is lost when one stops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel import Server
+from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
+from mcp.server.transport_security import TransportSecuritySettings
+from mcp_types import (
+    CallToolRequestParams,
+    CallToolResult,
+    ListToolsResult,
+    PaginatedRequestParams,
+    TextContent,
+    ToolAnnotations,
+)
+from mcp_types import (
+    Tool as ToolDefinition,
+)
+from starlette.requests import Request
+from starlette.routing import BaseRoute, Route
+
+from gateway.agents.tools import Tool
+from gateway.errors import GatewayError
+from gateway.exchange import GraphQLRequest, GraphQLResponse, encode
+from gateway.pipeline.pipeline import Caller, Pipeline
+
+PATH = "/mcp"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+PROBLEMS_SHOWN_MAX = 5
+
+INSTRUCTIONS = (
+    "Shop in one graph: search_catalog finds products, check_availability says where they are, create_cart or"
+    " create_checkout begin a purchase, update_checkout says where to, complete_checkout buys, get_order follows it."
+    " Every tool that changes something takes `key`: choose a new one for each intention and send the same one again"
+    " when you retry. Business refusals come as `errors` in the result, with what you need to recover."
+)
+"""What an agent is told once. Nothing from the catalog is ever put into it."""
+
+
+@dataclass(frozen=True, slots=True)
+class McpEndpoint:
+    """A route for the application, and the lifespan it needs around it."""
+
+    routes: tuple[BaseRoute, ...]
+    manager: StreamableHTTPSessionManager
+
+    @asynccontextmanager
+    async def lifespan(self) -> AsyncIterator[None]:
+        async with self.manager.run():
+            yield
+
+
+def mcp_endpoint(tools: Sequence[Tool], pipeline: Pipeline, *, version: str, host: str) -> McpEndpoint:
+    """The endpoint at ``/mcp``. On a loopback host only loopback names are answered, against DNS rebinding."""
+    desk = _Desk(tools, pipeline)
+    server: Server[Any] = Server(
+        "galleria",
+        version=version,
+        instructions=INSTRUCTIONS,
+        on_list_tools=desk.list_tools,
+        on_call_tool=desk.call_tool,
+    )
+    local = host in LOOPBACK
+    manager = StreamableHTTPSessionManager(
+        server,
+        json_response=True,
+        stateless=True,
+        max_request_body_size=pipeline.settings.limits.body_bytes_max,
+        security_settings=TransportSecuritySettings(
+            enable_dns_rebinding_protection=local,
+            allowed_hosts=["127.0.0.1:*", "localhost:*", "[::1]:*"],
+            allowed_origins=["http://127.0.0.1:*", "http://localhost:*", "http://[::1]:*"],
+        ),
+    )
+    route = Route(PATH, StreamableHTTPASGIApp(manager), methods=["GET", "POST", "DELETE"])
+    return McpEndpoint((route,), manager)
+
+
+class _Desk:
+    """Answers the protocol's two questions about tools."""
+
+    def __init__(self, tools: Sequence[Tool], pipeline: Pipeline) -> None:
+        self._tools = {tool.name: tool for tool in tools}
+        self._validators = {tool.name: Draft202012Validator(tool.input_schema) for tool in tools}
+        self._definitions = [_definition(tool) for tool in tools]
+        self._pipeline = pipeline
+
+    async def list_tools(
+        self, context: ServerRequestContext[Any], params: PaginatedRequestParams | None
+    ) -> ListToolsResult:
+        return ListToolsResult(tools=self._definitions)
+
+    async def call_tool(self, context: ServerRequestContext[Any], params: CallToolRequestParams) -> CallToolResult:
+        tool = self._tools.get(params.name)
+        if tool is None:
+            return _refused(f"There is no tool named {params.name!r}. There are: {', '.join(sorted(self._tools))}.")
+        arguments = params.arguments or {}
+        problems = sorted(self._validators[tool.name].iter_errors(arguments), key=lambda error: error.json_path)
+        if problems:
+            said = "; ".join(f"{error.json_path}: {error.message}" for error in problems[:PROBLEMS_SHOWN_MAX])
+            return _refused(f"The arguments do not fit {tool.name}: {said}")
+        try:
+            caller = await self._caller(context)
+            request = GraphQLRequest(query=tool.document, operation_name=tool.name, variables=arguments)
+            response = await self._pipeline.answer(request, caller)
+        except GatewayError as error:
+            response = self._pipeline.refusal(error)
+        return _result(response)
+
+    async def _caller(self, context: ServerRequestContext[Any]) -> Caller:
+        headers = context.request.headers if isinstance(context.request, Request) else {}
+        return await self._pipeline.caller(headers)
+
+
+def _definition(tool: Tool) -> ToolDefinition:
+    return ToolDefinition(
+        name=tool.name,
+        description=tool.description,
+        input_schema=tool.input_schema,
+        output_schema=tool.output_schema,
+        annotations=ToolAnnotations(
+            read_only_hint=tool.read_only,
+            destructive_hint=tool.destructive,
+            idempotent_hint=tool.idempotent,
+            open_world_hint=False,
+        ),
+    )
+
+
+def _result(response: GraphQLResponse) -> CallToolResult:
+    """``data`` as structured content. With errors and no data the call failed; with both, the text says what is missing."""
+    if response.data is None or (any(value is None for value in response.data.values()) and response.errors):
+        said = "; ".join(str(error["message"]) for error in response.errors[:PROBLEMS_SHOWN_MAX])
+        return _refused(said or "There is no answer.")
+    content = [TextContent(text=encode(response.data).decode())]
+    for error in response.errors[:PROBLEMS_SHOWN_MAX]:
+        content.append(TextContent(text=f"Missing from this answer: {error['message']}"))
+    return CallToolResult(content=list(content), structured_content=dict(response.data))
+
+
+def _refused(message: str) -> CallToolResult:
+    return CallToolResult(content=[TextContent(text=message)], is_error=True)
