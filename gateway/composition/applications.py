@@ -104,6 +104,22 @@ class Applications:
                     counts[text] = counts.get(text, 0) + 1
         return [max(counts, key=lambda text: counts[text])] if counts else []
 
+    def type_condition(self, word: str, merged_type: MergedType) -> Alternatives:
+        """What ``word`` demands of whoever reads this type; empty when nothing."""
+        return self._condition(word, [type_sources(merged_type), *self.protection_of_type(merged_type)])
+
+    def field_condition(self, word: str, holder: MergedType, field: MergedField) -> Alternatives:
+        return self._condition(word, [field_sources(field.sources), *self.protection_of_field(holder, field)])
+
+    def _condition(self, word: str, elements: Sequence[Sources]) -> Alternatives:
+        applied = [d for sources in elements for subgraph, node in sources for d in subgraph.applied(node, word)]
+        if not applied:
+            return frozenset()
+        if word == "authenticated":
+            return frozenset({frozenset({word})})
+        argument = "scopes" if word == "requiresScopes" else "policies"
+        return conjunction(alternatives(directive, argument) for directive in applied)
+
     def protection_of_type(self, merged_type: MergedType) -> list[Sources]:
         """For an interface, the implementations' applications, whose conditions it must carry too."""
         if merged_type.kind is not Kind.INTERFACE:

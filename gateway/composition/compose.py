@@ -8,7 +8,8 @@ from gateway.composition.api import api_schema_sdl
 from gateway.composition.merge import merge
 from gateway.composition.render import render
 from gateway.composition.result import CompositionResult, Hint, SubgraphSource
-from gateway.composition.rules import MERGE_RULES, SUBGRAPH_RULES, SUPERGRAPH_RULES
+from gateway.composition.rules import API_RULES, MERGE_RULES, SUBGRAPH_RULES, SUPERGRAPH_RULES
+from gateway.composition.rules.graphql_validity import graphql_validity
 from gateway.composition.satisfiability import check_satisfiability
 from gateway.composition.subgraph import Subgraph, read_subgraph
 from gateway.composition.upgrade import upgrade
@@ -47,6 +48,14 @@ def compose(subgraphs: Sequence[SubgraphSource]) -> CompositionResult:
         return _failed(errors, merged.hints)
 
     supergraph = render(merged)
+    errors += graphql_validity(supergraph)
+    if errors:
+        return _failed(errors, merged.hints)
+
+    errors += [error for rule in API_RULES for error in rule(merged)]
+    if errors:
+        return _failed(errors, merged.hints)
+
     api = api_schema_sdl(supergraph)
     unsatisfied, satisfiability_hints = check_satisfiability(merged, api)
     hints = [*merged.hints, *satisfiability_hints]

@@ -86,11 +86,11 @@ def selected_fields(
             holders: list[GraphQLObjectType | GraphQLInterfaceType] = [parent]
             if implementations and isinstance(parent, GraphQLInterfaceType):
                 possible = schema.get_implementations(parent)
-                implementations: list[GraphQLObjectType | GraphQLInterfaceType] = [
+                implementing: list[GraphQLObjectType | GraphQLInterfaceType] = [
                     *possible.objects,
                     *possible.interfaces,
                 ]
-                for implementation in implementations:
+                for implementation in implementing:
                     if name in implementation.fields:
                         yield implementation.name, name
                         holders.append(implementation)

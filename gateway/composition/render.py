@@ -61,7 +61,7 @@ class _Renderer:
         self.applications = Applications(merged)
 
     def document(self) -> str:
-        schema_directives = self.applications.on([(s, _SchemaNode(s.schema_directives)) for s in self.merged.subgraphs])  # type: ignore[misc]
+        schema_directives = self.applications.on([(s, s.schema_node) for s in self.merged.subgraphs])
         types = [self.type(self.merged.types[name]) for name in sorted(self.merged.types)]
         definitions = [directive.definition for _, directive in sorted(self.merged.directives.items())]
         definitions += [feature.definitions for feature in self.applications.features()]
@@ -285,13 +285,6 @@ class _Renderer:
         return " ".join(
             [f"{description(value.sources, '  ')}  {value.name}", *joins, *self.applications.on(value.sources)]
         )
-
-
-class _SchemaNode:
-    """The directives of a subgraph's schema definition and its extensions, as one node."""
-
-    def __init__(self, directives: Sequence[object]) -> None:
-        self.directives = directives
 
 
 def description(sources: Sources, indent: str) -> str:

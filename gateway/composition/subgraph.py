@@ -15,7 +15,6 @@ from typing import Any
 
 from graphql import (
     BooleanValueNode,
-    ConstDirectiveNode,
     DirectiveDefinitionNode,
     DirectiveNode,
     DocumentNode,
@@ -115,7 +114,8 @@ class Subgraph:
     schema: GraphQLSchema
     links: tuple[Link, ...]
     local_names: Mapping[str, str]
-    schema_directives: tuple[ConstDirectiveNode, ...]
+    schema_node: SchemaExtensionNode
+    """The directives of the schema definition and of all its extensions."""
     extension_types: frozenset[str]
     hidden_types: frozenset[str]
 
@@ -384,7 +384,7 @@ class _Reader:
                 schema=schema,
                 links=tuple(links),
                 local_names=local_names,
-                schema_directives=tuple(schema_directives),
+                schema_node=SchemaExtensionNode(directives=tuple(schema_directives)),
                 extension_types=frozenset(extensions),
                 hidden_types=frozenset(hidden),
             ),

@@ -1,4 +1,4 @@
-"""The merged graph must itself be a valid GraphQL schema; what merging may break is how types implement their interfaces."""
+"""The supergraph must itself be a valid GraphQL schema; what merging may break is how types implement their interfaces."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ from collections.abc import Iterator
 
 from graphql import build_schema, validate_schema
 
-from gateway.composition.merged import Merged
-from gateway.composition.render import render
 from gateway.errors import CompositionError
 
 
-def graphql_validity(merged: Merged) -> Iterator[CompositionError]:
-    schema = build_schema(render(merged), assume_valid_sdl=True)
-    for error in validate_schema(schema):
+def graphql_validity(supergraph: str) -> Iterator[CompositionError]:
+    for error in validate_schema(build_schema(supergraph, assume_valid_sdl=True)):
         yield CompositionError("INVALID_GRAPHQL", f"the supergraph would not be valid: {error.message}")
