@@ -129,13 +129,25 @@ class Supergraph:
     sdl: str = field(repr=False)
 
     @classmethod
-    def parse(cls, sdl: str) -> Supergraph:
-        """Read a supergraph SDL, or raise ``SupergraphInvalid`` saying what is wrong with it."""
+    def parse(cls, sdl: str, *, active_labels: frozenset[str] = frozenset()) -> Supergraph:
+        """Read a supergraph SDL, or raise ``SupergraphInvalid`` saying what is wrong with it.
+
+        A labelled ``@override`` moves its field only when the label is among the active ones.
+        """
         try:
             document = parse(sdl, no_location=True)
         except GraphQLSyntaxError as error:
             raise SupergraphInvalid(f"The supergraph SDL does not parse: {error.message}") from error
-        return _Reader(document, sdl).read()
+        return _Reader(document, sdl, active_labels).read()
+
+    def matches(self, type_name: str, condition: str | None) -> bool:
+        """Whether an object (or an ``@interfaceObject``) of this type passes a fragment's type condition."""
+        return (
+            condition is None
+            or condition == type_name
+            or type_name in self.possible.get(condition, ())
+            or condition in self.implements.get(type_name, ())
+        )
 
     def owners(self, type_name: str, field_name: str) -> tuple[str, ...]:
         """The subgraphs that resolve the field, whatever they require for it."""
@@ -178,8 +190,9 @@ def _type_ref_of_text(text: str) -> TypeRef:
 class _Reader:
     """One reading of one document; thrown away afterwards."""
 
-    def __init__(self, document: DocumentNode, sdl: str) -> None:
+    def __init__(self, document: DocumentNode, sdl: str, active_labels: frozenset[str]) -> None:
         self.document = document
+        self.active_labels = active_labels
         self.sdl = sdl
         self.definitions = {
             node.name.value: node for node in document.definitions if isinstance(node, TypeDefinitionNode)
@@ -324,8 +337,12 @@ class _Reader:
             if not uses:
                 yield name, SubgraphField(name=name, type=_type_ref(item.type))
                 continue
-            # A label is not active unless the configuration says so: its field stays where it was.
-            moving = {use["override"] for use in uses if use.get("override") and not use.get("overrideLabel")}
+            overrides = [use for use in uses if use.get("override")]
+            moved = {
+                use["override"]
+                for use in overrides
+                if not use.get("overrideLabel") or use["overrideLabel"] in self.active_labels
+            }
             for use in uses:
                 if use.get("graph") != graph:
                     continue
@@ -335,8 +352,9 @@ class _Reader:
                     SubgraphField(
                         name=name,
                         type=_type_ref_of_text(use["type"]) if use.get("type") else _type_ref(item.type),
-                        external=bool(use.get("external") or use.get("usedOverridden") or (label and use.get("override")))
-                        or subgraph in moving,
+                        external=bool(use.get("external") or use.get("usedOverridden"))
+                        or subgraph in moved
+                        or bool(use.get("override") and use["override"] not in moved),
                         requires=self.field_set(use["requires"], name) if use.get("requires") else (),
                         provides=self.field_set(use["provides"], name) if use.get("provides") else (),
                         override_label=label,

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gateway.operation import Operation, ResponseKeys
+from gateway.operation import Operation
 from gateway.plan import (
     EACH,
     Condition,
     EntityInput,
     Fetch,
-    Guard,
     OperationKind,
     Path,
     QueryPlan,
@@ -23,11 +22,14 @@ from gateway.plan import (
     RequiredField,
 )
 from gateway.planning.fetch_graph import Group, Selected, SelectionTree
-from gateway.planning.guards import ALWAYS, under
+from gateway.planning.guards import under
 from gateway.planning.needs import TYPENAME
 from gateway.planning.passes import Bundle
 from gateway.query_graph import QueryGraph
 from gateway.selection import FieldSet
+
+NOTHING = "nothing__: __typename"
+"""Asked where a selection would be empty but the subgraph's word for the type must not reach the merged tree."""
 
 
 def assemble(graph: QueryGraph, operation: Operation, bundles: list[Bundle], *, truncated: bool) -> QueryPlan:
@@ -72,9 +74,12 @@ class _Request:
         self.aliases: dict[tuple[int, str, str], str] = {}
         """(selection tree, type, key) → the alias that avoids a conflict."""
         self.renames: list[Rename] = []
+        self.holding: frozenset[Condition] = frozenset()
 
     def fetch(self, number: int, depends_on: tuple[int, ...]) -> Fetch:
         first = self.bundle.groups[0]
+        # What the guard already says need not be said again in the document.
+        self.holding = frozenset(self.bundle.guard[0]) if len(self.bundle.guard) == 1 else frozenset[Condition]()
         kind = self.operation.kind if not first.entity and first.place.parent is None else OperationKind.QUERY
         entities: list[EntityInput] = []
         if first.entity:
@@ -89,9 +94,7 @@ class _Request:
                     alias=f"_entities{several}",
                 )
                 entities.append(entity)
-                for group in groups:
-                    self.find_conflicts([(group.tree, tuple(group.tree.fields)) for group in groups], ())
-                    break
+                self.find_conflicts([(group.tree, tuple(group.tree.fields)) for group in groups], ())
                 alias = f"{entity.alias}: " if several else ""
                 body = " ".join(dict.fromkeys(part for group in groups for part in self.entity_body(group)))
                 parts.append(f"{alias}_entities(representations: ${entity.variable}) {{ {body or TYPENAME} }}")
@@ -99,7 +102,7 @@ class _Request:
         else:
             static = first.place.static
             self.find_conflicts([(first.tree, (static,))], ())
-            body = " ".join(self.body(first.tree, static, frozenset())) or TYPENAME
+            body = " ".join(self.body(first.tree, static, self.holding)) or NOTHING
         declared = [f"${entity.variable}: [_Any!]!" for entity in entities]
         used = [variable for variable in self.operation.variables if variable.name in self.variables]
         for variable in used:
@@ -162,14 +165,16 @@ class _Request:
         found: tuple[RequiredField, ...] = ()
         known = self.graph.supergraph.fields[object_type]
         for item in fields:
-            if item.name == TYPENAME or not self.graph.matches(object_type, item.on):
+            if item.name == TYPENAME or not self.graph.supergraph.matches(object_type, item.on):
                 continue
             of = known[item.name]
             below: tuple[RequiredField, ...] = ()
             if item.fields:
                 possible = self.graph.supergraph.possible[of.name]
+                if of.name in self.graph.supergraph.abstract:
+                    below = (RequiredField(name=TYPENAME, key=TYPENAME, nullable=False),)
                 for inner in item.fields:
-                    applies = tuple(each for each in possible if self.graph.matches(each, inner.on))
+                    applies = tuple(each for each in possible if self.graph.supergraph.matches(each, inner.on))
                     for each in applies[:1]:
                         only = () if len(applies) == len(possible) else applies
                         for one in self.required(each, (inner,)):
@@ -197,14 +202,19 @@ class _Request:
             parts.append(TYPENAME)
         for name in generic:
             # The subgraph finds the type, so the client's type conditions are inside the interface.
-            inner = " ".join(self.body(group.tree, name, frozenset()))
+            inner = " ".join(self.body(group.tree, name, self.holding))
             parts.append(f"... on {name} {{ {inner or TYPENAME} }}")
             for each in self.graph.objects[self.subgraph].get(name, ()):
                 names.pop(each, None)
         for name in names:
-            inner = " ".join(self.fields(group.tree, name, frozenset(), group.tree.fields[name].values()))
-            parts.append(f"... on {name} {{ {inner or TYPENAME} }}")
+            inner = " ".join(self.fields(group.tree, name, self.holding, group.tree.fields[name].values()))
+            parts.append(f"... on {name} {{ {inner or self.placeholder(name)} }}")
         return parts
+
+    def placeholder(self, type_name: str) -> str:
+        """What to ask of an object of which nothing is wanted but that it is there."""
+        hidden = type_name in self.graph.roots or self.graph.is_stand_in(self.subgraph, type_name)
+        return NOTHING if hidden else TYPENAME
 
     def body(self, tree: SelectionTree, static: str, holding: frozenset[Condition]) -> list[str]:
         """The selections of a tree under a type as the subgraph names it."""
@@ -219,12 +229,10 @@ class _Request:
         parts = [TYPENAME]
         shared = self.shared(tree, static, types)
         parts += self.fields(tree, static, holding, shared)
-        rest: dict[tuple[str, ...], list[str]] = {}
         for each in types:
             own = [field for field in tree.fields.get(each, {}).values() if field not in shared]
             if own:
                 parts.append(f"... on {each} {{ {' '.join(self.fields(tree, each, holding, own))} }}")
-        del rest
         return parts
 
     def shared(self, tree: SelectionTree, static: str, types: tuple[str, ...]) -> list[Selected]:
@@ -271,7 +279,7 @@ class _Request:
         if selected.below is not None:
             target = self.graph.fields[self.subgraph][known_as][selected.name].type.name
             inner = " ".join(self.body(selected.below, target, holding | frozenset(conjunction)))
-            text += f" {{ {inner or TYPENAME} }}"
+            text += f" {{ {inner or self.placeholder(target)} }}"
         for directive in outer:
             text = f"...{directive} {{ {text} }}"
         return text
@@ -353,6 +361,3 @@ def _narrowed(field: RequiredField, only_types: tuple[str, ...]) -> RequiredFiel
     return RequiredField(
         name=field.name, key=field.key, nullable=field.nullable, only_types=only_types, fields=field.fields
     )
-
-
-__all__ = ["ALWAYS", "Guard", "ResponseKeys", "assemble"]

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from gateway.operation import Field, Operation, ResponseKeys, Selection
 from gateway.plan import Guard
-from gateway.planning.guards import ALWAYS, both, either, either_of
+from gateway.planning.guards import ALWAYS, both, either_of
 from gateway.selection import FieldSet
 from gateway.supergraph import Supergraph
 
 Types: TypeAlias = tuple[str, ...]
 Needs: TypeAlias = "tuple[tuple[Types, Need], ...]"
 
-TYPENAME = "__typename"
+TYPENAME: Final = "__typename"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -52,7 +52,7 @@ def of_field_set(fields: FieldSet, object_type: str, supergraph: Supergraph, key
     found: list[tuple[Types, Need]] = []
     known = supergraph.fields[object_type]
     for field in fields:
-        if not _applies(object_type, field.on, supergraph):
+        if not supergraph.matches(object_type, field.on):
             continue
         if field.name == TYPENAME:
             found.append(((object_type,), Need(name=TYPENAME, key=TYPENAME)))
@@ -66,20 +66,14 @@ def of_field_set(fields: FieldSet, object_type: str, supergraph: Supergraph, key
                 for pair in of_field_set(field.fields, each, supergraph, keys)
             )
             below = _grouped(below)
+            if known[field.name].name in supergraph.abstract:
+                told = (supergraph.possible[known[field.name].name], Need(name=TYPENAME, key=TYPENAME))
+                below = (told, *(pair for pair in below if pair[1].name != TYPENAME))
             leaves = sum(need.leaves for _, need in below) or 1
         key = keys.key(field.name, field.arguments)
         need = Need(name=field.name, key=key, arguments=field.arguments, below=below, leaves=leaves)
         found.append(((object_type,), need))
     return tuple(found)
-
-
-def _applies(object_type: str, condition: str | None, supergraph: Supergraph) -> bool:
-    return (
-        condition is None
-        or condition == object_type
-        or object_type in supergraph.possible.get(condition, ())
-        or condition in supergraph.implements.get(object_type, ())
-    )
 
 
 def _grouped(needs: Needs) -> Needs:
@@ -166,6 +160,3 @@ class _Merger:
             inner = types if selection.on is None else types & frozenset(self.supergraph.possible[selection.on])
             if inner:
                 self.collect(inner, selection.selections, narrowed, entries)
-
-
-__all__ = ["TYPENAME", "Need", "Needs", "Types", "either", "of_field_set", "of_operation"]

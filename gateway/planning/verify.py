@@ -290,6 +290,8 @@ class _Run:
     def available(self, fetch: Fetch, target: _Object, required: RequiredField) -> bool:
         if required.only_types and target.type not in required.only_types:
             return True
+        if required.key == "__typename":
+            return bool(target.typename & self.before[fetch.id])
         if not required.fields:
             return bool(target.leaves.get(required.key, set()) & self.before[fetch.id])
         place = target.below.get(required.key)
@@ -411,9 +413,12 @@ class _Walker:
         where = f"fetch {self.fetch.id} to {self.subgraph.name}: {known_as}.{name}"
         if name == "__typename":
             if self.subgraph.types[known_as].interface_object:
-                if key == "__typename" and node.alias is None and not self.only_placeholder:
+                if key == "__typename":
                     self.run.problem(f"{where} would be the name of an @interfaceObject")
-            else:
+            elif known_as in self.run.supergraph.roots.values():
+                if key == "__typename":
+                    self.run.problem(f"{where} would be the subgraph's own name of its root type")
+            elif key == "__typename":
                 target.typename.add(self.fetch.id)
             return
         for rename in self.fetch.renames:
@@ -441,8 +446,6 @@ class _Walker:
             return
         inner_view = of.provides + tuple(each for item in provided for each in item.fields)
         self.below(node, target, of, key, inner_view, path)
-
-    only_placeholder = False
 
     def applies(self, object_type: str, known_as: str, on: str | None) -> bool:
         return on is None or on in (object_type, known_as) or object_type in self.run.supergraph.possible.get(on, ())
@@ -476,13 +479,7 @@ class _Walker:
         body = node.selection_set
         for each, found in place.objects.items():
             inner = _Walker(self.run, self.fetch, self.subgraph, {}, frozenset())
-            inner.only_placeholder = body is not None and _is_placeholder(body)
             inner.walk(body, found, static.name if stand_in else each, view, inner_path)
-
-
-def _is_placeholder(body: SelectionSetNode) -> bool:
-    """``{ __typename }`` and nothing else: asked because a selection may not be empty, and told to nobody."""
-    return [_key(node) for node in _fields(body)] == ["__typename"]
 
 
 def _given(fields: Iterable[RequiredField]) -> dict[str, Any]:

@@ -122,7 +122,7 @@ class Reach:
         return all(
             self.can_get(object_type, item.name, item.fields, known, requiring)
             for item in fields
-            if self.graph.matches(object_type, item.on)
+            if self.graph.supergraph.matches(object_type, item.on)
         )
 
     def can_get(
@@ -638,6 +638,8 @@ class Walk:
             types = tuple(dict.fromkeys(each for want in plain for each in want.types))
             visit = self.visit_for(place, subgraph, types, purpose, avoid=() if joined else hosts)
             for want in plain:
+                if not visit.group.entity:
+                    visit.group.reasons.append(f"{subgraph} resolves {place.static}.{want.need.name}")
                 residue += self.take(place, visit, want, purpose)
         return residue
 
@@ -694,25 +696,28 @@ class Walk:
         for (ways, hop), members in choices.items():
             picked = ways[self.choices.pick(len(ways))]
             chosen.setdefault((picked.typename, picked.key), (picked, hop, []))[2].extend(members)
+        wants: dict[int, list[Want]] = {}
+        concrete = place.static not in self.graph.supergraph.abstract
         for way, hop, members in chosen.values():
-            wants: list[Want] = []
-            any_type = place.static not in self.graph.supergraph.abstract or any(
-                not other.entered and other.stand_in == way.typename for other in place.visits
-            )
+            stood_in = any(not other.entered and other.stand_in == way.typename for other in place.visits)
             for each in members:
                 group.inputs[each] = Input(
-                    typename=way.typename, generic=way.generic, any_type=any_type, fields=[(each, way.key)]
+                    typename=way.typename,
+                    generic=way.generic,
+                    any_type=concrete or stood_in,
+                    fields=[(each, way.key)],
                 )
-                wants += [Want(*pair) for pair in of_field_set(way.key, each, self.graph.supergraph, self.keys)]
-            if not any_type or place.static not in self.graph.supergraph.abstract:
-                wants.append(Want(tuple(members), Need(name=TYPENAME, key=TYPENAME)))
-            wants = merged(wants)
-            visit.types = (*visit.types, *(each for each in members if each not in visit.types))
-            if self.satisfy(place, wants, replace(inner, nearer_than=hop)):
-                raise DeadEnd(f"no key for {way.typename} in {group.subgraph}")
+                keys = of_field_set(way.key, each, self.graph.supergraph, self.keys)
+                wants.setdefault(hop, []).extend(Want(*pair) for pair in keys)
+            if concrete or not stood_in:
+                wants[hop].append(Want(tuple(members), Need(name=TYPENAME, key=TYPENAME)))
+            visit.types = (*visit.types, *members)
             reason = f"{group.subgraph} by {way.typename} {{ {print_field_set(way.key)} }}"
             if reason not in group.reasons:
                 group.reasons.append(reason)
+        for hop, wanted in wants.items():
+            if self.satisfy(place, merged(wanted), replace(inner, nearer_than=hop)):
+                raise DeadEnd(f"{group.subgraph} cannot be entered at {place.static}")
 
     def ways_in(
         self, place: Place, subgraph: str, object_type: str, purpose: Purpose
@@ -762,7 +767,7 @@ class Walk:
     def independent(self, place: Place, visit: Visit, object_type: str, want: Want) -> bool:
         """Whether what the field requires can be had without waiting for this visit's group."""
         for item in self.requirement(visit.group.subgraph, object_type, want.need.name):
-            if not self.graph.matches(object_type, item.on):
+            if not self.graph.supergraph.matches(object_type, item.on):
                 continue
             able = [
                 other

@@ -64,15 +64,6 @@ class QueryGraph:
         known = self.supergraph.subgraphs[subgraph].types.get(type_name)
         return known is not None and known.interface_object
 
-    def matches(self, object_type: str, condition: str | None) -> bool:
-        """Whether an object (or stand-in) of this type passes a fragment's type condition."""
-        return (
-            condition is None
-            or condition == object_type
-            or object_type in self.supergraph.possible.get(condition, ())
-            or condition in self.supergraph.implements.get(object_type, ())
-        )
-
     def follow(self, subgraph: str, view: View, type_name: str, name: str) -> tuple[FieldMove, View, bool] | None:
         """The move for a field, the view it leads to, and whether the visit may take it with nothing required first.
 
@@ -84,7 +75,7 @@ class QueryGraph:
         provided = False
         below = move.provides
         for item in view:
-            if item.name == name and self.matches(type_name, item.on):
+            if item.name == name and self.supergraph.matches(type_name, item.on):
                 provided = True
                 below += item.fields
         if move.external and not provided:
