@@ -60,6 +60,9 @@ def composed(merged: Merged) -> tuple[list[MergedDirective], list[CompositionErr
                     "is composed under different names: use one",
                 )
             )
+        elif not _locations(asking):
+            text = "is defined with locations that have none in common: use the same definition in every subgraph"
+            errors.append(across(subgraphs, "DIRECTIVE_COMPOSITION_ERROR", f"@{element}", text))
         for local in sorted({local for _, _, local in asking}):
             if names.setdefault(local, identity) != identity:
                 text = f'comes from "{names[local]}" and from "{identity}": rename one of them on import'
@@ -70,6 +73,12 @@ def composed(merged: Merged) -> tuple[list[MergedDirective], list[CompositionErr
             text = f'the composed specification "{identity}" is linked in {listed}: link one major version'
             errors.append(CompositionError("DIRECTIVE_COMPOSITION_ERROR", text))
     return ([] if errors else [_carried(element, asking) for (_, element), asking in requests.items()]), errors
+
+
+def _locations(asking: Sequence[tuple[Subgraph, Link, str]]) -> set[str]:
+    """The locations every subgraph allows."""
+    found = [other.schema.get_directive(name) for other, _, name in asking]
+    return set.intersection(*({location.name for location in d.locations} for d in found if d is not None))
 
 
 def _request_problem(subgraph: Subgraph, asked: str, link: Link | None) -> str | None:
@@ -104,7 +113,8 @@ def _carried(element: str, asking: Sequence[tuple[Subgraph, Link, str]]) -> Merg
     return MergedDirective(
         name=local,
         definition=f"directive @{local}{inputs}{' repeatable' if found.is_repeatable else ''} on {' | '.join(locations)}",
-        link=f'@link(url: "{link.url}", import: [{imported}])',
+        link=link,
+        imported=imported,
         composed_from={other.name: name for other, _, name in asking},
         repeatable=found.is_repeatable,
     )

@@ -20,6 +20,7 @@ from graphql import (
 )
 from graphql.language import Node
 
+from gateway.composition.links import Link
 from gateway.composition.result import Hint
 from gateway.composition.subgraph import Subgraph
 
@@ -157,8 +158,10 @@ class MergedDirective:
 
     name: str
     definition: str
-    link: str | None = None
-    """The ``@link(…)`` of the specification it belongs to, when composed."""
+    link: Link | None = None
+    """The specification it belongs to, when composed."""
+    imported: str = ""
+    """Its entry in that link's imports."""
     composed_from: dict[str, str] = field(default_factory=dict)
     """Subgraph name → the directive's local name there; empty for executable directives."""
     repeatable: bool = False

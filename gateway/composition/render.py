@@ -14,7 +14,16 @@ from graphql.language.print_string import print_string
 
 from gateway.composition.applications import Applications, Sources, field_sources, type_sources
 from gateway.composition.field_sets import parse_field_set, print_field_set
-from gateway.composition.merged import FieldSource, Kind, Merged, MergedField, MergedInput, MergedType, MergedValue
+from gateway.composition.merged import (
+    FieldSource,
+    Kind,
+    Merged,
+    MergedDirective,
+    MergedField,
+    MergedInput,
+    MergedType,
+    MergedValue,
+)
 from gateway.composition.subgraph import ROOTS, Subgraph, string_argument
 
 _LOCATIONS = "ENUM | INPUT_OBJECT | INTERFACE | OBJECT | SCALAR | UNION"
@@ -105,9 +114,21 @@ class _Renderer:
             imports = f", import: [{', '.join(renamed)}]" if renamed else ""
             purpose = f", for: {feature.purpose}" if feature.purpose else ""
             links.append(f'@link(url: "{feature.url}"{imports}{purpose})')
-        links += sorted({directive.link for directive in self.merged.directives.values() if directive.link})
+        links += self.composed_links()
         roots = "".join(f"  {operation}: {name}\n" for operation, name in ROOTS.items() if name in self.merged.types)
         return "schema\n  " + "\n  ".join([*links, *directives]) + f"\n{{\n{roots}}}"
+
+    def composed_links(self) -> list[str]:
+        """One link for each specification with composed directives, in its newest version."""
+        found: dict[str, list[MergedDirective]] = {}
+        for directive in self.merged.directives.values():
+            if directive.link is not None:
+                found.setdefault(directive.link.identity, []).append(directive)
+        texts: list[str] = []
+        for _, directives in sorted(found.items()):
+            newest = max((d.link for d in directives if d.link is not None), key=lambda link: link.version)
+            texts.append(f'@link(url: "{newest.url}", import: [{", ".join(sorted(d.imported for d in directives))}])')
+        return texts
 
     def join_definitions(self) -> list[str]:
         version = self.join_version

@@ -351,7 +351,7 @@ class _Reader:
         version = self.federation_version(links)
         if self.errors or version is None:
             return None, self.errors
-        local_names, scalars = self.local_names(links, version)
+        local_names, scalars = self.local_names(document, links, version)
         added = self.added_definitions(document, links, version, local_names, scalars)
         if self.errors:
             return None, self.errors
@@ -416,13 +416,19 @@ class _Reader:
             return link.version
         return FEDERATION_1
 
-    def local_names(self, links: list[Link], version: Version) -> tuple[dict[str, str], dict[str, str]]:
-        """Local names of federation's directives and scalars; directives this version lacks are absent."""
+    def local_names(
+        self, document: DocumentNode, links: list[Link], version: Version
+    ) -> tuple[dict[str, str], dict[str, str]]:
+        """Local names of federation's directives and scalars; directives this version lacks are absent.
+
+        Federation 1 has no links: a directive it defines under a name of federation 2 means that one.
+        """
+        own = {node.name.value for node in document.definitions if isinstance(node, DirectiveDefinitionNode)}
         names: dict[str, str] = {}
         scalars: dict[str, str] = {"FieldSet": "_FieldSet"}
         federation = next((link for link in links if link.identity == FEDERATION_IDENTITY), None)
         for word in DIRECTIVES.values():
-            if word.definition(version) is not None:
+            if word.definition(version) is not None or (version == FEDERATION_1 and word.name in own):
                 names[word.name] = federation.local_directive(word.name) if federation else word.name
         if federation:
             scalars = {name: federation.local_type(name) for name, since in SCALARS.items() if since <= version}

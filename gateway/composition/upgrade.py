@@ -125,7 +125,8 @@ def _external_part(
                 possible = subgraph.schema.get_implementations(parent).objects
                 external = external or any((one.name, selection.name.value) in subgraph.externals for one in possible)
             if selection.selection_set is None:
-                if external:
+                # A composite field without a selection is a fault, and stays for the rule that reports it.
+                if external or is_composite_type(get_named_type(field.type)):
                     kept.append(selection)
                 continue
             inner = _external_part(subgraph, get_named_type(field.type), selection.selection_set, external)
@@ -154,7 +155,7 @@ def _shared(subgraph: Subgraph, others: Iterable[Subgraph]) -> Subgraph:
             wanted = any(
                 type_name in other.composites
                 and name in other.composites[type_name].fields
-                and (type_name, name) not in other.externals
+                and ((type_name, name) not in other.externals or (type_name, name) in other.provided)
                 for other in neighbours
             )
         else:

@@ -63,10 +63,16 @@ def _list_size(
     target = get_named_type(field.type)
     for name in sized or ():
         inner = target.fields.get(name) if isinstance(target, GraphQLObjectType | GraphQLInterfaceType) else None
-        if inner is None or not is_list_type(get_nullable_type(inner.type)):
-            yield in_subgraph(
-                subgraph,
+        if inner is None:
+            code, text = (
                 "LIST_SIZE_INVALID_SIZED_FIELD",
-                coordinate,
-                f'sized field "{name}" must be a list field of "{target.name}"',
+                f'"{target.name}" has no field "{name}": name one of its lists',
             )
+        elif not is_list_type(get_nullable_type(inner.type)):
+            code, text = (
+                "LIST_SIZE_APPLIED_TO_NON_LIST",
+                f'sized field "{target.name}.{name}" is no list: name one that is',
+            )
+        else:
+            continue
+        yield in_subgraph(subgraph, code, coordinate, text)

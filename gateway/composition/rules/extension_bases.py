@@ -12,7 +12,7 @@ from gateway.errors import CompositionError
 
 def extension_bases(merged: Merged) -> Iterator[CompositionError]:
     for name, merged_type in merged.types.items():
-        if name not in ROOTS.values() and all(subgraph.is_extension(name) for subgraph in merged_type.subgraphs):
+        if name not in ROOTS.values() and all(name in subgraph.extension_types for subgraph in merged_type.subgraphs):
             yield across(
                 merged_type.subgraphs,
                 "EXTENSION_WITH_NO_BASE",

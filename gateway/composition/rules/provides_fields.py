@@ -18,13 +18,6 @@ def provides_fields(subgraph: Subgraph) -> Iterator[CompositionError]:
             for directive in subgraph.applied(field.ast_node, "provides"):
                 coordinate = f"{holder.name}.{name}"
                 target = get_named_type(field.type)
-                if isinstance(holder, GraphQLInterfaceType):
-                    yield in_subgraph(
-                        subgraph,
-                        "PROVIDES_UNSUPPORTED_ON_INTERFACE",
-                        coordinate,
-                        "@provides cannot be used on a field of an interface: put it on the implementations",
-                    )
                 if not is_composite_type(target):
                     yield in_subgraph(
                         subgraph,
@@ -33,4 +26,11 @@ def provides_fields(subgraph: Subgraph) -> Iterator[CompositionError]:
                         f'"{target.name}" has no fields to provide: remove @provides',
                     )
                     continue
+                if isinstance(holder, GraphQLInterfaceType):
+                    yield in_subgraph(
+                        subgraph,
+                        "PROVIDES_UNSUPPORTED_ON_INTERFACE",
+                        coordinate,
+                        "@provides cannot be used on a field of an interface: put it on the implementations",
+                    )
                 yield from check_field_set(subgraph, PROVIDES, target, coordinate, directive)
