@@ -1,0 +1,273 @@
+"""Whether a SKU can be had, how much of it as the public may know, by which method, where nearby and when.
+
+Pure: levels, locations, a question and an instant in; an answer out. Exact figures are for those with the scope, which
+the schema decides; everybody else sees bands, and so hears of a change only when a band changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from zoneinfo import ZoneInfo
+
+from subgraphs.inventory.model.places import Capability, Location, LocationKind, Point
+from subgraphs.inventory.model.sourcing import AT_A_COUNTER, FulfilmentMethod, eligible
+from subgraphs.inventory.model.stock import StockLevel
+from subgraphs.kernel.errors import InvalidInput
+from subgraphs.kernel.money import Money
+
+LOW_STOCK_MAX = 5
+NEARBY_MAX = 10
+WITHIN_KM_DEFAULT = 50.0
+SHIP_CUTOFF_HOUR = 16
+METHODS_DEFAULT = (FulfilmentMethod.SHIP, FulfilmentMethod.PICKUP, FulfilmentMethod.CURBSIDE)
+
+# What sending a parcel costs the buyer, in minor units; collecting is free. A currency not named has no tariff here.
+_PARCEL: Mapping[str, int] = {"EUR": 490, "GBP": 450, "USD": 590}
+_SAME_DAY_FACTOR = 2
+# (up to this many km, days on the road); a destination nobody named may be anywhere in the range.
+_TRANSIT_DAYS: tuple[tuple[float, int], ...] = ((300.0, 1), (1200.0, 2), (float("inf"), 4))
+
+
+class AvailabilityStatus(Enum):
+    """Whether the wanted quantity can be had."""
+
+    IN_STOCK = "IN_STOCK"
+    LOW_STOCK = "LOW_STOCK"
+    OUT_OF_STOCK = "OUT_OF_STOCK"
+    BACKORDER = "BACKORDER"
+
+
+class QuantityBand(Enum):
+    """How much there is, as the public may know it."""
+
+    NONE = "NONE"
+    ONE_TO_FIVE = "ONE_TO_FIVE"
+    SIX_TO_TWENTY = "SIX_TO_TWENTY"
+    PLENTY = "PLENTY"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AvailabilityQuestion:
+    """What is asked of every SKU. Equal questions have equal answers, so they can share one computation."""
+
+    channel: str | None = None
+    near: Point | None = None
+    within_km: float = WITHIN_KM_DEFAULT
+    location_ids: tuple[str, ...] | None = None
+    methods: tuple[FulfilmentMethod, ...] = METHODS_DEFAULT
+    quantity: int = 1
+    include_inbound: bool = False
+    currency: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.quantity < 1:
+            raise InvalidInput("quantity is at least 1", path=("input", "quantity"))
+        if self.near is not None and not (-90 <= self.near.lat <= 90 and -180 <= self.near.lng <= 180):
+            raise InvalidInput("lat is -90 to 90 and lng -180 to 180 degrees", path=("input", "near"))
+        if not 0 < self.within_km <= 20_100:
+            raise InvalidInput("withinKm is above 0, and at most half way round the Earth", path=("input", "withinKm"))
+
+
+@dataclass(frozen=True, slots=True)
+class MethodAnswer:
+    """Whether a method can deliver the quantity, when at the earliest and latest, and for how much."""
+
+    method: FulfilmentMethod
+    available: bool
+    earliest: datetime | None
+    latest: datetime | None
+    cost: Money | None
+
+
+@dataclass(frozen=True, slots=True)
+class NearbyAnswer:
+    """What one location has, how far away, and when it could be collected there."""
+
+    location_id: str
+    distance_km: float | None
+    status: AvailabilityStatus
+    band: QuantityBand
+    pickup_ready_by: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Availability:
+    """The answer for one SKU. ``version`` grows with every movement of the SKU anywhere, so newer answers win."""
+
+    sku: str
+    status: AvailabilityStatus
+    band: QuantityBand
+    units: int
+    by_method: tuple[MethodAnswer, ...]
+    nearby: tuple[NearbyAnswer, ...]
+    restock_at: datetime | None
+    as_of: datetime
+    version: int
+
+    def face(self, exact: bool) -> object:
+        """What a watcher would notice: two answers with equal faces are no news. Times that only pass are no news."""
+        return (
+            self.status,
+            self.band,
+            self.units if exact else None,
+            tuple((answer.method, answer.available) for answer in self.by_method),
+            tuple((answer.location_id, answer.status, answer.band) for answer in self.nearby),
+            self.restock_at,
+        )
+
+
+def band(units: int) -> QuantityBand:
+    """The band a number of units falls in."""
+    if units <= 0:
+        return QuantityBand.NONE
+    if units <= LOW_STOCK_MAX:
+        return QuantityBand.ONE_TO_FIVE
+    return QuantityBand.SIX_TO_TWENTY if units <= 20 else QuantityBand.PLENTY
+
+
+def status(units: int, quantity: int, units_with_inbound: int) -> AvailabilityStatus:
+    """What ``units`` there and ``units_with_inbound`` there or coming mean to somebody who wants ``quantity``."""
+    if units >= quantity:
+        return AvailabilityStatus.LOW_STOCK if units <= LOW_STOCK_MAX else AvailabilityStatus.IN_STOCK
+    return AvailabilityStatus.BACKORDER if units_with_inbound >= quantity else AvailabilityStatus.OUT_OF_STOCK
+
+
+def answer(
+    sku: str,
+    levels: Sequence[StockLevel],
+    locations: Mapping[str, Location],
+    question: AvailabilityQuestion,
+    now: datetime,
+) -> Availability:
+    """The availability of one SKU, given all its levels everywhere."""
+    by_location = {level.location_id: level for level in levels}
+    considered = [
+        place
+        for place in locations.values()
+        if place.serves(question.channel) and (question.location_ids is None or place.id in question.location_ids)
+    ]
+    there = [by_location[place.id] for place in considered if place.id in by_location]
+    units = sum(level.atp for level in there)
+    coming = sum(item.counted for level in there for item in level.inbound) if question.include_inbound else 0
+    arrivals = sorted(item.eta for level in there for item in level.inbound if item.counted > 0 and item.eta > now)
+    return Availability(
+        sku=sku,
+        status=status(units, question.quantity, units + coming),
+        band=band(units),
+        units=units,
+        by_method=tuple(_method(method, considered, by_location, question, now) for method in question.methods),
+        nearby=_nearby(considered, by_location, question, now),
+        restock_at=arrivals[0] if arrivals and units < question.quantity else None,
+        as_of=now,
+        version=sum(level.version for level in levels),
+    )
+
+
+def _method(
+    method: FulfilmentMethod,
+    considered: Sequence[Location],
+    by_location: Mapping[str, StockLevel],
+    question: AvailabilityQuestion,
+    now: datetime,
+) -> MethodAnswer:
+    places = [
+        place
+        for place in eligible(considered, method, destination=question.near)
+        if method not in AT_A_COUNTER or _within(place, question)
+    ]
+    atp = {place.id: by_location[place.id].atp for place in places if place.id in by_location}
+    if method in AT_A_COUNTER:
+        # Collected in one place, so one place must have it all.
+        giving = [place for place in places if atp.get(place.id, 0) >= question.quantity]
+    else:
+        enough = sum(atp.values()) >= question.quantity
+        giving = [place for place in places if enough and atp.get(place.id, 0) > 0]
+    spans = [span for place in giving if (span := promise(place, method, question.near, now)) is not None]
+    return MethodAnswer(
+        method=method,
+        available=bool(spans),
+        earliest=min((span[0] for span in spans), default=None),
+        latest=min((span[1] for span in spans), default=None),
+        cost=cost(method, question.currency),
+    )
+
+
+def promise(
+    place: Location, method: FulfilmentMethod, destination: Point | None, now: datetime
+) -> tuple[datetime, datetime] | None:
+    """When goods from ``place`` reach the buyer, at the earliest and latest; nothing if it never opens."""
+    if method in AT_A_COUNTER:
+        ready = place.ready_after(now, place.pickup_lead_minutes or 0)
+        return (ready, ready) if ready is not None else None
+    local = now.astimezone(ZoneInfo(place.timezone))
+    if method is FulfilmentMethod.SAME_DAY:
+        evening = local.replace(hour=20, minute=0, second=0, microsecond=0)
+        if local.hour >= SHIP_CUTOFF_HOUR:
+            evening += timedelta(days=1)
+        return (evening.astimezone(now.tzinfo), evening.astimezone(now.tzinfo))
+    leaves = local.replace(hour=18, minute=0, second=0, microsecond=0)
+    if local.hour >= SHIP_CUTOFF_HOUR:
+        leaves += timedelta(days=1)
+    if destination is None:
+        fastest, slowest = _TRANSIT_DAYS[0][1], _TRANSIT_DAYS[-1][1]
+    else:
+        distance = place.point.distance_km(destination)
+        fastest = next(days for up_to, days in _TRANSIT_DAYS if distance <= up_to)
+        slowest = fastest + 1
+    return (
+        (leaves + timedelta(days=fastest)).astimezone(now.tzinfo),
+        (leaves + timedelta(days=slowest)).astimezone(now.tzinfo),
+    )
+
+
+def cost(method: FulfilmentMethod, currency: str | None) -> Money | None:
+    """What the method costs the buyer, where a tariff for the currency exists."""
+    if currency is None:
+        return None
+    if method in AT_A_COUNTER:
+        return Money.zero(currency)
+    parcel = _PARCEL.get(currency)
+    if parcel is None or method is FulfilmentMethod.DIGITAL:
+        return None
+    return Money(parcel * (_SAME_DAY_FACTOR if method is FulfilmentMethod.SAME_DAY else 1), currency)
+
+
+def _within(place: Location, question: AvailabilityQuestion) -> bool:
+    return question.near is None or place.point.distance_km(question.near) <= question.within_km
+
+
+def _nearby(
+    considered: Sequence[Location],
+    by_location: Mapping[str, StockLevel],
+    question: AvailabilityQuestion,
+    now: datetime,
+) -> tuple[NearbyAnswer, ...]:
+    if question.near is None and question.location_ids is None:
+        return ()
+    ranked = sorted(
+        (place.point.distance_km(question.near) if question.near is not None else 0.0, place.id, place)
+        for place in considered
+        if place.kind is not LocationKind.WAREHOUSE and place.can(Capability.PICKUP) and _within(place, question)
+    )
+    return tuple(
+        _at(place, by_location.get(place.id), distance if question.near is not None else None, question, now)
+        for distance, _, place in ranked[:NEARBY_MAX]
+    )
+
+
+def _at(
+    place: Location, level: StockLevel | None, distance: float | None, question: AvailabilityQuestion, now: datetime
+) -> NearbyAnswer:
+    units = level.atp if level is not None else 0
+    coming = sum(item.counted for item in level.inbound) if level is not None and question.include_inbound else 0
+    ready = place.ready_after(now, place.pickup_lead_minutes or 0) if units >= question.quantity else None
+    return NearbyAnswer(
+        location_id=place.id,
+        distance_km=round(distance, 1) if distance is not None else None,
+        status=status(units, question.quantity, units + coming),
+        band=band(units),
+        pickup_ready_by=ready,
+    )

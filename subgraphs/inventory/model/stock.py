@@ -1,0 +1,135 @@
+"""One SKU at one location: its figures, and the ways they may change. Every change is a movement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import Enum
+
+
+class Cause(Enum):
+    """Why a level changed."""
+
+    OPENING = "OPENING"
+    HOLD = "HOLD"
+    RELEASE = "RELEASE"
+    EXPIRE = "EXPIRE"
+    COMMIT = "COMMIT"
+    ADJUST = "ADJUST"
+    POS_SALE = "POS_SALE"
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """``quantity`` units expected at ``eta``, with ``confidence`` percent (0 to 100) that they come."""
+
+    quantity: int
+    eta: datetime
+    confidence: int = 100
+
+    @property
+    def counted(self) -> int:
+        """Units that may be promised of it: rounded down."""
+        return self.quantity * self.confidence // 100
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A change of the three figures that movements record."""
+
+    on_hand: int = 0
+    reserved: int = 0
+    allocated: int = 0
+
+    @property
+    def free(self) -> int:
+        return self.on_hand - self.reserved - self.allocated
+
+    def __add__(self, other: Delta) -> Delta:
+        return Delta(self.on_hand + other.on_hand, self.reserved + other.reserved, self.allocated + other.allocated)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Movement:
+    """Row of the ledger: the change that made ``version`` of a level, why, and for what (``ref``)."""
+
+    id: str
+    sku: str
+    location_id: str
+    delta: Delta
+    cause: Cause
+    ref: str | None
+    version: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StockLevel:
+    """The figures of one SKU at one location. ``version`` counts its movements from 1."""
+
+    sku: str
+    location_id: str
+    on_hand: int = 0
+    reserved: int = 0
+    allocated: int = 0
+    safety: int = 0
+    inbound: tuple[Inbound, ...] = ()
+    negative_flagged: bool = False
+    version: int = 0
+    updated_at: datetime
+
+    @property
+    def id(self) -> str:
+        return level_id(self.sku, self.location_id)
+
+    @property
+    def free(self) -> int:
+        return self.on_hand - self.reserved - self.allocated - self.safety
+
+    @property
+    def atp(self) -> int:
+        return max(0, self.free)
+
+    @property
+    def inbound_units(self) -> int:
+        """Units on their way, expected or not."""
+        return sum(item.quantity for item in self.inbound)
+
+    def moved(self, delta: Delta, at: datetime) -> StockLevel:
+        """The level after one movement. On hand below zero (goods a counter sold unseen) raises the flag; a level
+        that is back at zero or above loses it."""
+        on_hand = self.on_hand + delta.on_hand
+        return replace(
+            self,
+            on_hand=on_hand,
+            reserved=self.reserved + delta.reserved,
+            allocated=self.allocated + delta.allocated,
+            negative_flagged=on_hand < 0 or (self.negative_flagged and _overdrawn(self, delta)),
+            version=self.version + 1,
+            updated_at=at,
+        )
+
+
+def level_id(sku: str, location_id: str) -> str:
+    """``"SKU|LOCATION"``, the identity of a level everywhere."""
+    return f"{sku}|{location_id}"
+
+
+def _overdrawn(level: StockLevel, delta: Delta) -> bool:
+    return level.reserved + delta.reserved + level.allocated + delta.allocated > level.on_hand + delta.on_hand
+
+
+def faults(levels: Iterable[StockLevel]) -> list[str]:
+    """What is wrong with levels by themselves (invariant I1): signs, and more promised than is there."""
+    found = []
+    for level in levels:
+        if level.reserved < 0 or level.allocated < 0 or level.safety < 0:
+            found.append(f"{level.id}: a figure is below zero")
+        if level.negative_flagged:
+            continue
+        if level.on_hand < 0:
+            found.append(f"{level.id}: on hand {level.on_hand} is below zero and not flagged")
+        elif level.reserved + level.allocated > level.on_hand:
+            found.append(f"{level.id}: {level.reserved} reserved and {level.allocated} allocated of {level.on_hand}")
+    return found
