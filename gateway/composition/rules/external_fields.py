@@ -37,7 +37,7 @@ def _mismatches(merged: Merged, field: MergedField, source: FieldSource) -> Iter
     if (
         field.type is not None
         and not same_type(field.type, declared)
-        and not is_strict_subtype(field.type, declared, merged.types)
+        and not (field.types_differ and is_strict_subtype(field.type, declared, merged.types))
     ):
         yield in_subgraph(
             source.subgraph,
