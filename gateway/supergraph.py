@@ -379,6 +379,9 @@ class _Reader:
                     authenticated.add(coordinate)
                 for use in _uses(node, "requiresScopes"):
                     scopes[coordinate] = tuple(tuple(str(s) for s in every) for every in use.get("scopes", ()))
+                if any(True for _ in _uses(node, "policy")):
+                    # An outside service decides policies, and this gateway has none: no alternative satisfies.
+                    scopes[coordinate] = ()
         return frozenset(authenticated), scopes
 
 

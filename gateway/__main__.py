@@ -1,0 +1,314 @@
+"""The command line: ``serve``, ``compose``, ``plan``, ``token``, ``up``, ``demo``. Wiring and words for people; no work.
+
+The environment is read here and nowhere else in the gateway. Exit status: 0 done, 1 the answer is no (does not compose,
+cannot be planned), 2 wrongly asked (a setting, a file).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from enum import StrEnum
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from gateway.config import Settings, SettingsInvalid, load
+
+app = typer.Typer(
+    name="galleria",
+    help="A GraphQL federation gateway.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+class Format(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+def main() -> None:
+    app()
+
+
+@app.command()
+def serve(
+    supergraph: Annotated[Path | None, typer.Option(help="The supergraph SDL (join spec).", metavar="FILE")] = None,
+    port: Annotated[int | None, typer.Option(help="0 lets the system choose.")] = None,
+    host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
+    subgraph: Annotated[
+        list[str] | None, typer.Option(help="A subgraph's address, instead of the supergraph's.", metavar="NAME=URL")
+    ] = None,
+    operations: Annotated[
+        Path | None, typer.Option(help="A directory of named operations: the console's menu and the agents' tools.")
+    ] = None,
+    development: Annotated[
+        bool | None, typer.Option("--development/--production", help="Show subgraphs' errors, plans; issue tokens.")
+    ] = None,
+) -> None:
+    """Serve a supergraph until SIGTERM or Ctrl-C."""
+    try:
+        settings = load(
+            supergraph=supergraph,
+            port=port,
+            host=host,
+            development=development,
+            operations=operations,
+            subgraph_urls=_addresses(subgraph) if subgraph else None,
+        )
+    except SettingsInvalid as wrong:
+        _refuse(str(wrong))
+    if settings.supergraph is None:
+        _refuse("Name the supergraph to serve: --supergraph FILE or GALLERIA_SUPERGRAPH.")
+    # Imported here so that `compose` and `plan` start without the web stack.
+    from gateway.serving.server import StartRefused, run
+
+    try:
+        run(settings, extend=_agents)
+    except StartRefused as refused:
+        _refuse(str(refused))
+
+
+@app.command()
+def compose(
+    subgraphs: Annotated[
+        Path | None,
+        typer.Option(help='{"subgraphs": [{"name", "url", "sdl" or "file"}]}', metavar="FILE"),
+    ] = None,
+    format: Annotated[Format, typer.Option(help="The whole result as JSON, or the SDL.")] = Format.TEXT,
+    write: Annotated[
+        Path | None, typer.Option(help="Write supergraph.graphql and api.graphql into this directory.", metavar="DIR")
+    ] = None,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="Compose every line of standard input.")] = False,
+) -> None:
+    """Compose subgraph SDLs into a supergraph, or say everything that is wrong with them."""
+    from gateway.composition.report import compose_json, compose_jsonl_line
+
+    if jsonl:
+        _each_line(compose_jsonl_line)
+        return
+    if subgraphs is None:
+        _refuse("Name the subgraphs to compose: --subgraphs FILE, or --jsonl.")
+    result = compose_json(_read_subgraphs(subgraphs))
+    failed = bool(result["errors"])
+    if format is Format.JSON:
+        _print_json(result)
+    else:
+        for finding in result["errors"]:
+            typer.echo(f"{finding['code']}: {finding['message']}", err=True)
+        for hint in result["hints"]:
+            typer.echo(f"hint {hint['code']}: {hint['message']}", err=True)
+        if not failed and write is None:
+            typer.echo(result["supergraph"], nl=False)
+    if not failed and write is not None:
+        write.mkdir(parents=True, exist_ok=True)
+        (write / "supergraph.graphql").write_text(result["supergraph"])
+        (write / "api.graphql").write_text(result["api"])
+        typer.echo(f"Wrote {write / 'supergraph.graphql'} and {write / 'api.graphql'}.", err=True)
+    raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+def plan(
+    supergraph: Annotated[Path | None, typer.Option(help="The supergraph SDL (join spec).", metavar="FILE")] = None,
+    operation: Annotated[Path | None, typer.Option(help="A GraphQL document.", metavar="FILE")] = None,
+    name: Annotated[str | None, typer.Option(help="The operation, when the document has several.")] = None,
+    format: Annotated[Format, typer.Option(help="For people or for programs.")] = Format.TEXT,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="Plan every line of standard input; sizes only.")] = False,
+) -> None:
+    """Show the query plan of an operation."""
+    if jsonl:
+        from gateway.planning.report import plan_jsonl_line
+
+        _each_line(plan_jsonl_line)
+        return
+    if supergraph is None or operation is None:
+        _refuse("Name both --supergraph FILE and --operation FILE, or use --jsonl.")
+    from gateway.config import Limits
+    from gateway.errors import DocumentInvalid, GatewayError, SupergraphInvalid
+    from gateway.operation import normalise
+    from gateway.pipeline.documents import read
+    from gateway.plan import render_json, render_text
+    from gateway.planning.planner import Planner
+    from gateway.supergraph import Supergraph
+
+    try:
+        graph = Supergraph.parse(_read(supergraph))
+    except SupergraphInvalid as wrong:
+        _refuse(f"{supergraph}: {wrong}")
+    try:
+        document = read(_read(operation), graph.api_schema, Limits())
+        found = Planner(graph).plan(normalise(document.tree, name, graph.api_schema))
+    except DocumentInvalid as invalid:
+        for error in invalid.errors:
+            typer.echo(error["message"], err=True)
+        raise typer.Exit(1) from None
+    except GatewayError as wrong:
+        typer.echo(wrong.message, err=True)
+        raise typer.Exit(1) from None
+    if format is Format.JSON:
+        _print_json({**render_json(found), "text": render_text(found)})
+    else:
+        typer.echo(render_text(found), nl=False)
+
+
+@app.command()
+def token(
+    key: Annotated[Path, typer.Option(help="The development issuer's key file.", metavar="FILE")] = Path(
+        ".data/dev-issuer.jwk"
+    ),
+    sub: Annotated[str, typer.Option(help="Whom the token is for.")] = "developer",
+    scope: Annotated[list[str] | None, typer.Option(help="A scope; may be repeated.")] = None,
+    kind: Annotated[str, typer.Option(help="customer, staff or agent.")] = "customer",
+    customer_id: Annotated[str | None, typer.Option(help="The customer the subject is.")] = None,
+    agent_id: Annotated[str | None, typer.Option(help="The agent that acts.")] = None,
+) -> None:
+    """Print a development token, signed with the key file of a running house."""
+    from gateway.pipeline.issuer import KINDS, Claims, DevelopmentIssuer
+
+    if kind not in KINDS:
+        _refuse(f"--kind is one of {', '.join(KINDS)}.")
+    if not key.is_file():
+        _refuse(f"{key} does not exist. `make up` makes it.")
+    settings = _settings()
+    issuer = DevelopmentIssuer(
+        key, token_s=settings.dev_token_s, audience=settings.jwt_audience, issuer=settings.jwt_issuer
+    )
+    claims = Claims(sub=sub, scopes=tuple(scope or ()), kind=kind, customer_id=customer_id, agent_id=agent_id)
+    typer.echo(issuer.issue(claims))
+
+
+DataOption = Annotated[Path, typer.Option("--data", help="Where the local house keeps its data.", metavar="DIR")]
+SchemaOption = Annotated[Path, typer.Option("--schema", help="The directory of the supergraph.", metavar="DIR")]
+MongoOption = Annotated[
+    str | None, typer.Option("--mongodb-uri", envvar="MONGODB_URI", help="Use this database, not the embedded server.")
+]
+DriverOption = Annotated[str, typer.Option(envvar="GALLERIA_MONGODB_DRIVER", help="motor or pymongo.")]
+
+
+@app.command()
+def up(
+    port: Annotated[int, typer.Option(help="The gateway's port; the subgraphs take the five after it.")] = 4000,
+    scale: Annotated[str, typer.Option(help="How much to seed: tiny or small.")] = "small",
+    data: DataOption = Path(".data"),
+    schema: SchemaOption = Path("schema"),
+    mongodb_uri: MongoOption = None,
+    mongodb_driver: DriverOption = "motor",
+) -> None:
+    """Start the whole house: database, five subgraphs, gateway, seeded."""
+    from gateway.local import up as local
+
+    raise typer.Exit(local.main(_house(port, scale, data, schema, mongodb_uri, mongodb_driver)))
+
+
+@app.command()
+def demo(
+    data: DataOption = Path(".data"),
+    schema: SchemaOption = Path("schema"),
+    mongodb_uri: MongoOption = None,
+    mongodb_driver: DriverOption = "motor",
+) -> None:
+    """Tour the house without a person; the exit status says whether everything held."""
+    from gateway.local import demo as local
+
+    raise typer.Exit(local.main(_house(4000, "tiny", data, schema, mongodb_uri, mongodb_driver), schema=schema))
+
+
+def _agents(pipeline: Any, operations: Path | None) -> Any:
+    """The agents' endpoint, when there are operations for them and the extra ``agents`` is installed."""
+    from gateway.serving.server import Extension, StartRefused
+
+    directory = operations / "agents" if operations is not None else None
+    if directory is None or not directory.is_dir() or importlib.util.find_spec("mcp") is None:
+        return None
+    from gateway.agents.mcp import mcp_endpoint
+    from gateway.agents.tools import ToolInvalid, load_tools
+
+    try:
+        tools = load_tools(directory, pipeline.snapshot.schema)
+    except ToolInvalid as wrong:
+        raise StartRefused(f"{directory}: {wrong}") from None
+    endpoint = mcp_endpoint(tools, pipeline, version=version("galleria"), host=pipeline.settings.host)
+    return Extension(endpoint.routes, endpoint.lifespan())
+
+
+def _house(port: int, scale: str, data: Path, schema: Path, mongodb_uri: str | None, mongodb_driver: str) -> Any:
+    from gateway.local.house import DEFAULT_PORTS, HouseSettings
+
+    first = DEFAULT_PORTS["gateway"]
+    return HouseSettings(
+        data_directory=data,
+        supergraph=schema / "supergraph.graphql",
+        ports={name: port + (standard - first) for name, standard in DEFAULT_PORTS.items()},
+        mongodb_uri=mongodb_uri or None,
+        mongodb_driver=mongodb_driver,
+        scale=scale,
+    )
+
+
+def _settings() -> Settings:
+    try:
+        return load()
+    except SettingsInvalid as wrong:
+        _refuse(str(wrong))
+
+
+def _addresses(pairs: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, separator, url = pair.partition("=")
+        if not separator or not name or not url.startswith(("http://", "https://")):
+            _refuse(f"--subgraph takes NAME=URL with an http(s) URL, not {pair!r}.")
+        found[name] = url
+    return found
+
+
+def _read_subgraphs(file: Path) -> dict[str, Any]:
+    """The list of subgraphs; an entry's ``file`` is read relative to the list."""
+    from gateway.errors import RequestMalformed
+    from gateway.exchange import decode
+
+    try:
+        listed = decode(_read(file))
+        entries = listed["subgraphs"] if isinstance(listed, dict) else listed
+        subgraphs = [
+            {**entry, "sdl": entry["sdl"] if "sdl" in entry else _read(file.parent / entry["file"])}
+            for entry in entries
+        ]
+    except RequestMalformed:
+        _refuse(f"{file} is not JSON.")
+    except (KeyError, TypeError):
+        _refuse(f'{file} must hold {{"subgraphs": [{{"name", "url", "sdl" or "file"}}]}}.')
+    return {"subgraphs": subgraphs}
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text()
+    except (OSError, UnicodeDecodeError) as failure:
+        _refuse(f"{file} cannot be read: {getattr(failure, 'strerror', None) or failure}.")
+
+
+def _each_line(answer: Any) -> None:
+    for line in sys.stdin:
+        if line.strip():
+            print(answer(line), flush=True)
+
+
+def _print_json(value: Any) -> None:
+    from gateway.exchange import encode
+
+    print(encode(value).decode())
+
+
+def _refuse(reason: str) -> NoReturn:
+    typer.echo(reason, err=True)
+    raise typer.Exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""A GraphQL exchange: the request a client sent, the response it gets, and the one JSON codec of the gateway.
+
+What belongs here: the notes and their JSON. What does not: HTTP, and what the request means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from gateway.errors import RequestMalformed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphQLRequest:
+    """What a client asks, well-formed but not yet understood."""
+
+    query: str
+    operation_name: str | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    extensions: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphQLResponse:
+    """``has_data`` is False for a request that was not executed; then the response has no ``data`` entry at all."""
+
+    data: Mapping[str, Any] | None = None
+    errors: tuple[Mapping[str, Any], ...] = ()
+    extensions: Mapping[str, Any] = field(default_factory=dict)
+    has_data: bool = True
+
+    def as_json(self) -> dict[str, Any]:
+        body: dict[str, Any] = {}
+        if self.errors:
+            body["errors"] = list(self.errors)
+        if self.has_data:
+            body["data"] = self.data
+        if self.extensions:
+            body["extensions"] = dict(self.extensions)
+        return body
+
+    def encode(self) -> bytes:
+        return encode(self.as_json())
+
+
+def encode(value: Any) -> bytes:
+    """JSON, as short as it goes."""
+    return orjson.dumps(value)
+
+
+def decode(text: str | bytes) -> Any:
+    """The value of a JSON text, or RequestMalformed."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as wrong:
+        raise RequestMalformed(f"The request is not valid JSON: {wrong}.") from None
+
+
+def read_request(body: Any) -> GraphQLRequest:
+    """A decoded JSON body as a request, or RequestMalformed naming the member that is wrong."""
+    if not isinstance(body, dict):
+        raise RequestMalformed("The request must be a JSON object.")
+    query = body.get("query")
+    if not isinstance(query, str) or not query.strip():
+        raise RequestMalformed("The request needs a query: a string with a GraphQL document.")
+    operation_name = body.get("operationName")
+    if not isinstance(operation_name, str | None):
+        raise RequestMalformed("operationName must be a string.")
+    variables, extensions = body.get("variables"), body.get("extensions")
+    if not isinstance(variables, dict | None):
+        raise RequestMalformed("variables must be an object.")
+    if not isinstance(extensions, dict | None):
+        raise RequestMalformed("extensions must be an object.")
+    return GraphQLRequest(
+        query=query, operation_name=operation_name or None, variables=variables or {}, extensions=extensions or {}
+    )

@@ -1,0 +1,103 @@
+"""What clients write, read once: parsed under the token limit, measured, validated, remembered by its text.
+
+A refusal is remembered like a valid document, so the same bad text costs its validation once. What does not belong
+here: which operation of the document runs, variables, plans.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLSchema,
+    GraphQLSyntaxError,
+    OperationDefinitionNode,
+    parse,
+    specified_rules,
+    validate,
+)
+from graphql.validation import NoSchemaIntrospectionCustomRule
+
+from gateway.config import Limits
+from gateway.errors import DocumentInvalid, LimitExceeded, OperationUnknown, RequestError
+from gateway.pipeline import limits as limit
+from gateway.pipeline.cache import SingleFlightCache
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A valid document within the limits."""
+
+    text: str
+    tree: DocumentNode
+    operations: tuple[OperationDefinitionNode, ...]
+
+    def operation(self, name: str | None) -> OperationDefinitionNode:
+        """The operation to run; raises OperationUnknown when the name picks none, or is needed and missing."""
+        if name is None:
+            if len(self.operations) == 1:
+                return self.operations[0]
+            raise OperationUnknown("The document has several operations; operationName must say which one to run.")
+        for operation in self.operations:
+            if operation.name is not None and operation.name.value == name:
+                return operation
+        raise OperationUnknown(f"The document has no operation named {name!r}.")
+
+
+class Documents:
+    """The documents known to one snapshot."""
+
+    def __init__(
+        self, schema: GraphQLSchema, limits: Limits, executor: Executor, *, cache_bytes_max: int, introspection: bool
+    ) -> None:
+        self._schema = schema
+        self._limits = limits
+        self._rules = (*specified_rules, *(() if introspection else (NoSchemaIntrospectionCustomRule,)))
+        self._cache: SingleFlightCache[str, Document | RequestError] = SingleFlightCache(
+            executor, weight_max=cache_bytes_max, weigh=len
+        )
+
+    async def get(self, text: str) -> Document:
+        """Raises DocumentInvalid with everything wrong, or LimitExceeded."""
+        found = await self._cache.get(text, lambda: self._read(text))
+        if isinstance(found, RequestError):
+            # The remembered refusal is raised many times; each raise would lengthen its traceback.
+            raise found.with_traceback(None)
+        return found
+
+    def _read(self, text: str) -> Document | RequestError:
+        try:
+            return read(text, self._schema, self._limits, self._rules)
+        except RequestError as refusal:
+            return refusal
+
+
+def read(text: str, schema: GraphQLSchema, limits: Limits, rules: tuple[Any, ...] = specified_rules) -> Document:
+    """Parse, measure, validate, in this order: each step bounds what the next can cost."""
+    try:
+        tree = parse(text, max_tokens=limits.document_tokens_max)
+        limit.enforce(tree, limits)
+        errors = validate(schema, tree, rules, max_errors=limits.validation_errors_max)
+    except GraphQLSyntaxError as wrong:
+        if "tokens. Parsing aborted" in wrong.message:
+            raise LimitExceeded(
+                "MAX_TOKENS_EXCEEDED", f"The document has more than {limits.document_tokens_max} tokens."
+            ) from None
+        raise DocumentInvalid([_formatted(wrong, "GRAPHQL_PARSE_FAILED")], parsed=False) from None
+    except RecursionError:
+        # A chain of fragments is followed by recursion; its depth is the client's choice.
+        raise LimitExceeded("MAX_DEPTH_EXCEEDED", "The document is nested too deeply to be read.") from None
+    if errors:
+        raise DocumentInvalid([_formatted(error, "GRAPHQL_VALIDATION_FAILED") for error in errors], parsed=True)
+    operations = tuple(node for node in tree.definitions if isinstance(node, OperationDefinitionNode))
+    if not operations:
+        raise OperationUnknown("The document has no operation.")
+    return Document(text=text, tree=tree, operations=operations)
+
+
+def _formatted(error: GraphQLError, code: str) -> dict[str, Any]:
+    return {**error.formatted, "extensions": {**(error.extensions or {}), "code": code}}

@@ -1,0 +1,222 @@
+"""``answer`` and ``stream``: the request's way, a line a step.
+
+Refusals are raised (``RequestError``) up to the moment execution starts; from then on whatever goes wrong is in the
+response's ``errors``. ``refusal`` turns a raised error into the response that may be shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from prometheus_client import Counter, Gauge
+
+from gateway.config import Settings
+from gateway.errors import (
+    DocumentInvalid,
+    GatewayError,
+    KeysUnavailable,
+    LimitExceeded,
+    MediaTypeNotAcceptable,
+    MethodNotAllowed,
+    RequestError,
+    SubgraphError,
+    VariableInvalid,
+)
+from gateway.exchange import GraphQLRequest, GraphQLResponse
+from gateway.execution.subscription import Subscriptions
+from gateway.execution.transport import FetchContext, Transport
+from gateway.pipeline import variables
+from gateway.pipeline.authentication import Authenticator, request_context
+from gateway.pipeline.snapshot import Planned, Snapshot
+from gateway.plan import OperationKind
+from gateway.supergraph import Supergraph
+from subgraphs.chassis.identity import IDENTITY_HEADER, IdentitySigner, Principal, RequestContext
+from subgraphs.chassis.telemetry import outgoing_headers
+
+QUERIES = frozenset({OperationKind.QUERY})
+ONE_ANSWER = frozenset({OperationKind.QUERY, OperationKind.MUTATION})
+
+OPERATIONS = Counter("galleria_operations", "Operations by kind and outcome.", ("kind", "outcome"))
+SUBSCRIPTIONS_NOW = Gauge("galleria_subscriptions_now", "Subscriptions open in this process.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who is asking, as proved, and where they say they stand."""
+
+    principal: Principal
+    context: RequestContext
+    expires_at: float | None = None
+    """Until when the proof is good, in seconds since 1970; whoever serves a stream ends it then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ready:
+    """A request that may run: everything but the running is done."""
+
+    snapshot: Snapshot
+    planned: Planned
+    variables: Mapping[str, Any]
+    caller: Caller
+    errors: tuple[Mapping[str, Any], ...]
+    """Known before anything runs: the refused fields the client really asked for."""
+
+
+class Pipeline:
+    """One gateway. An async context manager; ``load`` gives it its first supergraph and every later one."""
+
+    def __init__(self, settings: Settings, authenticator: Authenticator, signer: IdentitySigner | None) -> None:
+        self.settings = settings
+        self.snapshot: Snapshot | None = None
+        self._transport = Transport(settings.limits)
+        self._streams = Subscriptions(self._transport, settings)
+        self._authenticator = authenticator
+        self._signer = signer
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="planning")
+        self._open_streams = 0
+
+    async def __aenter__(self) -> Pipeline:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._streams.aclose()
+        await self._transport.aclose()
+        self._worker.shutdown(wait=False, cancel_futures=True)
+
+    def load(self, supergraph: Supergraph) -> None:
+        """Serve this supergraph from the next request on."""
+        self.snapshot = Snapshot(supergraph, self.settings, self._transport, self._worker)
+
+    async def caller(self, headers: Mapping[str, str]) -> Caller:
+        """Who sent these headers (names in lower case). Raises NotAuthenticated for a bad token."""
+        proof = await self._authenticator.prove(headers.get("authorization"))
+        return Caller(
+            principal=proof.principal,
+            context=request_context(headers, self.settings.limits),
+            expires_at=proof.expires_at,
+        )
+
+    async def answer(
+        self, request: GraphQLRequest, caller: Caller, *, kinds: frozenset[OperationKind] = ONE_ANSWER
+    ) -> GraphQLResponse:
+        """Run a query or a mutation. ``kinds`` narrows what may run: HTTP's GET passes queries alone."""
+        ready = await self._prepare(request, caller, kinds)
+        return await self._execute(ready)
+
+    async def stream(self, request: GraphQLRequest, caller: Caller) -> AsyncIterator[GraphQLResponse]:
+        """Run any operation as a stream of results; a query or a mutation has one. Awaiting it raises the refusals."""
+        ready = await self._prepare(request, caller, frozenset(OperationKind))
+        if ready.planned.operation.kind is not OperationKind.SUBSCRIPTION:
+            return _once(await self._execute(ready))
+        if self._open_streams >= self.settings.limits.subscriptions_max:
+            raise LimitExceeded("MAX_SUBSCRIPTIONS_EXCEEDED", "Too many subscriptions are open on this gateway.")
+        return self._events(ready)
+
+    async def plan(self, request: GraphQLRequest, caller: Caller) -> Planned:
+        """The plan this caller's request would run by, without running it."""
+        snapshot = self._current()
+        document = await snapshot.documents.get(request.query)
+        document.operation(request.operation_name)
+        prepared = await snapshot.prepare(document, request.operation_name)
+        return await snapshot.plan(document, request.operation_name, prepared, caller.principal)
+
+    def refusal(self, error: Exception) -> GraphQLResponse:
+        """The response for a request that was not executed. What may be shown is decided by the branch of the tree."""
+        errors: tuple[dict[str, Any], ...]
+        match error:
+            case DocumentInvalid():
+                errors = tuple(error.errors)
+            case VariableInvalid() if "errors" in error.extensions:
+                errors = tuple(error.extensions["errors"])
+            case RequestError() | SubgraphError() | KeysUnavailable():
+                errors = (error.as_graphql(),)
+            case GatewayError() if self.settings.development:
+                errors = (error.as_graphql(),)
+            case _:
+                message = f"{type(error).__name__}: {error}" if self.settings.development else "Internal server error."
+                errors = ({"message": message, "extensions": {"code": GatewayError.code}},)
+        return GraphQLResponse(errors=errors, has_data=False)
+
+    def _current(self) -> Snapshot:
+        assert self.snapshot is not None, "load() comes before the first request"
+        return self.snapshot
+
+    async def _prepare(self, request: GraphQLRequest, caller: Caller, kinds: frozenset[OperationKind]) -> _Ready:
+        snapshot = self._current()
+        document = await snapshot.documents.get(request.query)
+        definition = document.operation(request.operation_name)
+        _check_kind(OperationKind(definition.operation.value), kinds)
+        prepared = await snapshot.prepare(document, request.operation_name)
+        values = variables.coerce(
+            snapshot.schema, definition, request.variables, errors_max=self.settings.limits.validation_errors_max
+        )
+        planned = await snapshot.plan(document, request.operation_name, prepared, caller.principal)
+        errors = tuple(refusal.as_graphql() for refusal in planned.refusals if refusal.applies(values))
+        return _Ready(snapshot=snapshot, planned=planned, variables=values, caller=caller, errors=errors)
+
+    async def _execute(self, ready: _Ready) -> GraphQLResponse:
+        deadline = asyncio.get_running_loop().time() + self.settings.limits.request_ms_max / 1000
+        kind = ready.planned.operation.kind.value
+        response = await ready.snapshot.executor.execute(
+            ready.planned.executable, ready.variables, self._context(ready.caller, deadline), errors=ready.errors
+        )
+        OPERATIONS.labels(kind, "errors" if response.errors else "whole").inc()
+        return response
+
+    async def _events(self, ready: _Ready) -> AsyncIterator[GraphQLResponse]:
+        self._open_streams += 1
+        SUBSCRIPTIONS_NOW.inc()
+        outcome = "errors"
+        try:
+            async for response in self._streams.subscribe(
+                ready.snapshot.executor,
+                ready.planned.executable,
+                ready.variables,
+                self._context(ready.caller, None),
+                errors=ready.errors,
+            ):
+                yield response
+            outcome = "whole"
+        finally:
+            self._open_streams -= 1
+            SUBSCRIPTIONS_NOW.dec()
+            OPERATIONS.labels("subscription", outcome).inc()
+
+    def _context(self, caller: Caller, deadline: float | None) -> FetchContext:
+        signer = self._signer
+
+        def headers() -> Mapping[str, str]:
+            sent = outgoing_headers()
+            if signer is not None:
+                sent[IDENTITY_HEADER] = signer.sign(caller.principal, caller.context)
+            return sent
+
+        # Without a signature subgraphs cannot tell one asker from another, and neither do their answers.
+        identity = _identity(caller) if signer is not None else ""
+        return FetchContext(headers=headers, identity=identity, deadline=deadline)
+
+
+def _identity(caller: Caller) -> str:
+    principal = caller.principal
+    return f"{principal.key} {sorted(principal.scopes)} {principal.customer_id} {caller.context}"
+
+
+def _check_kind(kind: OperationKind, kinds: frozenset[OperationKind]) -> None:
+    if kind in kinds:
+        return
+    if kind is OperationKind.SUBSCRIPTION:
+        raise MediaTypeNotAcceptable(
+            "Subscriptions are served as text/event-stream and over WebSockets (graphql-transport-ws)."
+        )
+    raise MethodNotAllowed("Mutations run by POST, not by GET.")
+
+
+async def _once(response: GraphQLResponse) -> AsyncIterator[GraphQLResponse]:
+    yield response

@@ -1,0 +1,101 @@
+"""One generation of the gateway: a supergraph and everything derived from it. Immutable but for its caches.
+
+A request takes the current snapshot once and keeps it to its end, so a new supergraph is taken up by making a new
+snapshot and swapping one reference; requests under way finish on the old one.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor as ThreadExecutor
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from gateway.config import Settings
+from gateway.execution.executor import Executable, Executor
+from gateway.execution.transport import Transport
+from gateway.operation import Operation, normalise
+from gateway.pipeline.authorization import Access, Refusal, Rule, Shape
+from gateway.pipeline.cache import SingleFlightCache
+from gateway.pipeline.documents import Document, Documents
+from gateway.plan import QueryPlan
+from gateway.planning.planner import Planner
+from gateway.supergraph import Supergraph
+from subgraphs.chassis.identity import Principal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """An operation of a document, known as far as it can be without variables or a principal."""
+
+    operation: Operation
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """An operation as principals of one authorization shape get it."""
+
+    operation: Operation
+    """The client's whole operation: its shape is the answer's."""
+    plan: QueryPlan
+    """Of what is left when the refused fields are out."""
+    executable: Executable
+    refusals: tuple[Refusal, ...]
+
+
+OperationKey: TypeAlias = tuple[str, str | None]
+PlanKey: TypeAlias = tuple[str, str | None, Shape]
+
+
+class Snapshot:
+    """Planning and validation run on ``worker``, a thread of its own: new documents queue there, known ones do not."""
+
+    def __init__(
+        self, supergraph: Supergraph, settings: Settings, transport: Transport, worker: ThreadExecutor
+    ) -> None:
+        self.supergraph = supergraph
+        self.schema = supergraph.api_schema
+        self.access = Access(supergraph)
+        self.planner = Planner(supergraph)
+        self.executor = Executor(supergraph, transport, settings)
+        self.documents = Documents(
+            self.schema,
+            settings.limits,
+            worker,
+            cache_bytes_max=settings.document_cache_bytes_max,
+            introspection=settings.introspection,
+        )
+        self._prepared: SingleFlightCache[OperationKey, Prepared] = SingleFlightCache(
+            worker, weight_max=settings.plan_cache_max
+        )
+        self._planned: SingleFlightCache[PlanKey, Planned] = SingleFlightCache(
+            worker, weight_max=settings.plan_cache_max
+        )
+
+    async def prepare(self, document: Document, operation_name: str | None) -> Prepared:
+        """The normalised operation and the rules it meets."""
+        return await self._prepared.get(
+            (document.text, operation_name), lambda: self._prepare(document, operation_name)
+        )
+
+    def _prepare(self, document: Document, operation_name: str | None) -> Prepared:
+        operation = normalise(document.tree, operation_name, self.schema)
+        return Prepared(operation=operation, rules=self.access.rules(operation))
+
+    async def plan(
+        self, document: Document, operation_name: str | None, prepared: Prepared, principal: Principal
+    ) -> Planned:
+        """The plan for principals like this one. Raises PlanningFailed when the supergraph cannot answer."""
+        shape = tuple(rule.allows(principal) for rule in prepared.rules)
+        return await self._planned.get((document.text, operation_name, shape), lambda: self._plan(prepared, shape))
+
+    def _plan(self, prepared: Prepared, shape: Shape) -> Planned:
+        whole = allowed = prepared.operation
+        refusals: tuple[Refusal, ...] = ()
+        if not all(shape):
+            denied = frozenset(rule for rule, satisfied in zip(prepared.rules, shape, strict=True) if not satisfied)
+            allowed, refusals = self.access.without(whole, denied)
+        # With everything refused there is nothing to plan; the answer is nulls and errors.
+        plan = self.planner.plan(allowed) if allowed.selections else QueryPlan(kind=whole.kind, fetches=())
+        executable = self.executor.prepare(plan, whole)
+        return Planned(operation=whole, plan=plan, executable=executable, refusals=refusals)

@@ -1,0 +1,219 @@
+"""The ASGI application: which path is served by what, cross-origin rules, telemetry, start and stop.
+
+What belongs here: wiring. What does not: the rules of HTTP (``http``), of sockets (``websocket``), of operations
+(``pipeline``). Other rooms' endpoints (the agents') are handed in as routes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from graphql import OperationDefinitionNode, parse
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.websockets import WebSocket
+
+from gateway.config import Settings
+from gateway.errors import GatewayError, MethodNotAllowed, NotAuthenticated, RequestError, RequestMalformed
+from gateway.exchange import decode
+from gateway.pipeline.issuer import KINDS, Claims, DevelopmentIssuer
+from gateway.pipeline.pipeline import ONE_ANSWER, QUERIES, Pipeline
+from gateway.plan import render_json, render_text
+from gateway.serving import event_source, http, websocket
+from subgraphs.chassis.telemetry import METRICS_MEDIA_TYPE, RequestTelemetry, logger, metrics_text
+
+CONSOLE = Path(__file__).parent / "console"
+_QUIET = frozenset({"/health", "/ready", "/metrics"})
+_EXPOSED = ("x-request-id",)
+
+_log = logger("serving")
+
+Probe = Callable[[], Awaitable[dict[str, bool]]]
+
+
+class Application:
+    """The endpoints around one pipeline."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        *,
+        issuer: DevelopmentIssuer | None = None,
+        operations: Path | None = None,
+        probe: Probe | None = None,
+    ) -> None:
+        self._pipeline = pipeline
+        self._settings = pipeline.settings
+        self._issuer = issuer
+        self._operations = operations
+        self._probe = probe
+        self.stopping = asyncio.Event()
+        """Set when the server begins to stop: streams end, so that it can."""
+
+    async def graphql(self, request: Request) -> Response:
+        media_type = http.GRAPHQL_RESPONSE
+        facts = request.scope.setdefault("galleria.facts", {})
+        try:
+            media_type = http.accepted(request.headers.get("accept"))
+            if request.method not in ("GET", "POST"):
+                raise MethodNotAllowed("GraphQL is served by GET and POST.")
+            caller = await self._pipeline.caller(request.headers)
+            exchange = await http.read(request, self._settings.limits)
+            facts["operation"] = exchange.operation_name
+            if media_type == http.EVENT_STREAM:
+                results = await self._pipeline.stream(exchange, caller)
+                return event_source.stream(
+                    results,
+                    heartbeat_s=self._settings.sse_heartbeat_s,
+                    stopping=self.stopping,
+                    expires_at=caller.expires_at,
+                    on_expiry=self._pipeline.refusal(NotAuthenticated("The token has expired.")),
+                )
+            response = await self._pipeline.answer(
+                exchange, caller, kinds=QUERIES if request.method == "GET" else ONE_ANSWER
+            )
+            facts["errors"] = len(response.errors)
+            return http.respond(response, media_type)
+        except GatewayError as error:
+            refusal = self._pipeline.refusal(error)
+            facts["code"] = refusal.errors[0]["extensions"]["code"]
+            if not isinstance(error, RequestError):
+                _log.error("request failed", code=facts["code"], reason=error.message)
+            return http.refuse(error, media_type, refusal)
+        except Exception as bug:  # noqa: BLE001  the last line of defence: logged whole, shown as nothing but a code
+            _log.exception("request failed")
+            return http.refuse(GatewayError("Internal server error."), media_type, self._pipeline.refusal(bug))
+
+    async def graphql_socket(self, socket: WebSocket) -> None:
+        await websocket.serve(socket, self._pipeline, self._settings.limits, self.stopping)
+
+    async def health(self, request: Request) -> Response:
+        """The process is up."""
+        return JSONResponse({"status": "up"})
+
+    async def ready(self, request: Request) -> Response:
+        """A supergraph is loaded. ``?subgraphs`` asks them too and tells, but does not make us unready: a gateway
+        without one of its subgraphs still answers the rest."""
+        loaded = self._pipeline.snapshot is not None and not self.stopping.is_set()
+        body: dict[str, Any] = {"status": "ready" if loaded else "not ready"}
+        if self._probe is not None and "subgraphs" in request.query_params:
+            body["subgraphs"] = await self._probe()
+        return JSONResponse(body, 200 if loaded else 503)
+
+    async def metrics(self, request: Request) -> Response:
+        return Response(metrics_text(), media_type=METRICS_MEDIA_TYPE)
+
+    async def plan(self, request: Request) -> Response:
+        """``{"query", "operationName"?}`` → the plan, for people and programs. Development only."""
+        try:
+            caller = await self._pipeline.caller(request.headers)
+            planned = await self._pipeline.plan(await http.read(request, self._settings.limits), caller)
+        except GatewayError as error:
+            return http.refuse(error, http.GRAPHQL_RESPONSE, self._pipeline.refusal(error))
+        return JSONResponse({**render_json(planned.plan), "text": render_text(planned.plan)})
+
+    async def token(self, request: Request) -> Response:
+        """``{"sub", "scopes"?, "kind"?, "customer_id"?, "agent_id"?}`` → ``{"token"}``. Development only."""
+        assert self._issuer is not None
+        try:
+            http.check_json(request)
+            body = decode(await http.read_body(request, self._settings.limits.body_bytes_max))
+            return JSONResponse({"token": self._issuer.issue(_claims(body))}, headers={"cache-control": "no-store"})
+        except RequestError as error:
+            return http.refuse(error, http.JSON, self._pipeline.refusal(error))
+
+    async def page(self, request: Request) -> Response:
+        if (CONSOLE / "index.html").is_file():
+            return FileResponse(CONSOLE / "index.html", headers={"cache-control": "no-cache"})
+        return HTMLResponse("<!doctype html><title>Galleria</title><p>GraphQL is at <code>/graphql</code>.")
+
+    async def named_operations(self, request: Request) -> Response:
+        """The named operations that are published beside the supergraph, for the console's menu."""
+        return JSONResponse(_read_operations(self._operations))
+
+    def routes(self) -> list[BaseRoute]:
+        routes: list[BaseRoute] = [
+            Route("/graphql", self.graphql, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
+            WebSocketRoute("/graphql", self.graphql_socket),
+            Route("/health", self.health),
+            Route("/ready", self.ready),
+            Route("/metrics", self.metrics),
+        ]
+        if self._settings.console:
+            routes += [
+                Route("/", self.page),
+                Route("/console/operations.json", self.named_operations),
+                Mount("/console", StaticFiles(directory=CONSOLE, check_dir=False)),
+            ]
+        if self._settings.development:
+            routes.append(Route("/plan", self.plan, methods=["POST"]))
+            if self._issuer is not None:
+                routes.append(Route("/dev/token", self.token, methods=["POST"]))
+        return routes
+
+
+def create_app(
+    application: Application,
+    settings: Settings,
+    *,
+    routes: Sequence[BaseRoute] = (),
+    lifespans: Sequence[AbstractAsyncContextManager[Any]] = (),
+) -> Starlette:
+    """The ASGI application. ``lifespans`` are entered in order at start and left in reverse at stop."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for each in lifespans:
+                await stack.enter_async_context(each)
+            yield
+
+    middleware = [Middleware(RequestTelemetry, service="gateway", quiet=_QUIET)]
+    if settings.cors_origins:
+        middleware.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=list(settings.cors_origins),
+                allow_methods=["GET", "POST"],
+                allow_headers=["authorization", "content-type", "traceparent", "x-request-id"]
+                + [f"x-uc-{name}" for name in ("channel", "currency", "country", "location", "locale")],
+                expose_headers=list(_EXPOSED),
+                max_age=3600,
+            )
+        )
+    return Starlette(routes=[*application.routes(), *routes], middleware=middleware, lifespan=lifespan)
+
+
+def _claims(body: Any) -> Claims:
+    if not isinstance(body, dict) or not isinstance(body.get("sub"), str) or not body["sub"]:
+        raise RequestMalformed("sub must say whom the token is for.")
+    scopes = body.get("scopes") or []
+    kind = body.get("kind") or "customer"
+    ids = [body.get("customer_id"), body.get("agent_id")]
+    if not isinstance(scopes, list) or not all(isinstance(scope, str) for scope in scopes):
+        raise RequestMalformed("scopes must be a list of strings.")
+    if kind not in KINDS:
+        raise RequestMalformed(f"kind must be one of {', '.join(KINDS)}.")
+    if not all(isinstance(each, str | None) for each in ids):
+        raise RequestMalformed("customer_id and agent_id must be strings.")
+    return Claims(sub=body["sub"], scopes=tuple(scopes), kind=kind, customer_id=ids[0], agent_id=ids[1])
+
+
+def _read_operations(directory: Path | None) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = []
+    for file in sorted(directory.glob("*.graphql")) if directory is not None else ():
+        document = file.read_text()
+        for node in parse(document).definitions:
+            if isinstance(node, OperationDefinitionNode) and node.name is not None:
+                found.append({"name": node.name.value, "document": document})
+                break
+    return found

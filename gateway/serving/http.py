@@ -1,0 +1,168 @@
+"""GraphQL over HTTP: the request is read, refused or answered; media types and status codes are settled here.
+
+The rules are those of the *GraphQL over HTTP* draft. The answer's media type is negotiated first, because refusals are
+answers too: with ``application/graphql-response+json`` a request that was not executed is a 4xx; with the legacy
+``application/json`` a well-formed request is a 200 whatever became of it. Without an ``Accept`` header, or with a
+wildcard, the former is used.
+
+Bodies with the content types that browsers send across origins without asking first (forms, plain text) are refused,
+which together with the CORS policy is the protection against forged requests; GET runs queries only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from gateway.config import Limits
+from gateway.errors import (
+    BodyTooLarge,
+    DocumentInvalid,
+    GatewayError,
+    LimitExceeded,
+    MediaTypeNotAcceptable,
+    MediaTypeUnsupported,
+    MethodNotAllowed,
+    OperationUnknown,
+    RequestMalformed,
+    VariableInvalid,
+)
+from gateway.exchange import GraphQLRequest, GraphQLResponse, decode, read_request
+
+GRAPHQL_RESPONSE = "application/graphql-response+json"
+JSON = "application/json"
+EVENT_STREAM = "text/event-stream"
+
+# What a well-formed request can still be refused for; the legacy media type answers these with 200.
+_WELL_FORMED = (DocumentInvalid, OperationUnknown, VariableInvalid, LimitExceeded)
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """One entry of an ``Accept`` header."""
+
+    media_type: str
+    quality: float
+    precision: int
+    """2 for ``a/b``, 1 for ``a/*``, 0 for ``*/*``."""
+
+
+def accepted(header: str | None) -> str:
+    """Which of our media types answers best; raises MediaTypeNotAcceptable. Equal wishes: ours first, in this order."""
+    if header is None or not header.strip():
+        return GRAPHQL_RESPONSE
+    ranges = [found for part in header.split(",") if (found := _range(part)) is not None]
+    best, best_quality = "", 0.0
+    for offered in (GRAPHQL_RESPONSE, JSON, EVENT_STREAM):
+        group = offered.partition("/")[0] + "/*"
+        fits = [wish for wish in ranges if wish.media_type in (offered, group, "*/*")]
+        # The most precise range speaks for a media type, whatever vaguer ones say.
+        quality = max(fits, key=lambda wish: wish.precision).quality if fits else 0.0
+        if quality > best_quality:
+            best, best_quality = offered, quality
+    if not best:
+        raise MediaTypeNotAcceptable(f"This endpoint answers with {GRAPHQL_RESPONSE}, {JSON} or {EVENT_STREAM}.")
+    return best
+
+
+def _range(text: str) -> Range | None:
+    media_type, *parameters = (part.strip().lower() for part in text.split(";"))
+    if "/" not in media_type:
+        return None
+    quality = 1.0
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            try:
+                quality = min(max(float(value), 0.0), 1.0)
+            except ValueError:
+                return None
+    precision = 0 if media_type == "*/*" else 1 if media_type.endswith("/*") else 2
+    return Range(media_type, quality, precision)
+
+
+async def read(request: Request, limits: Limits) -> GraphQLRequest:
+    """The GraphQL request in an HTTP request, or the RequestError that says why there is none."""
+    if request.method == "GET":
+        return _from_query_string(request.url.query)
+    check_json(request)
+    body = decode(await read_body(request, limits.body_bytes_max))
+    if isinstance(body, list):
+        raise RequestMalformed("Batches of requests are not supported; send each request by itself.")
+    return read_request(body)
+
+
+def check_json(request: Request) -> None:
+    """Raises MediaTypeUnsupported unless the body says it is JSON in UTF-8."""
+    media_type, *parameters = (part.strip().lower() for part in request.headers.get("content-type", "").split(";"))
+    if media_type != JSON:
+        raise MediaTypeUnsupported(f"The content type must be {JSON}, not {media_type or 'nothing'}.")
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name == "charset" and value.strip('"') != "utf-8":
+            raise MediaTypeUnsupported("The charset must be utf-8.")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise MediaTypeUnsupported("Compressed request bodies are not supported.")
+
+
+async def read_body(request: Request, bytes_max: int) -> bytes:
+    """The body, or BodyTooLarge as soon as it is known to be: by its announced length, or by what has arrived."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > bytes_max:
+        raise BodyTooLarge(f"The body is larger than {bytes_max} bytes.")
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size > bytes_max:
+                raise BodyTooLarge(f"The body is larger than {bytes_max} bytes.")
+            parts.append(part)
+    except ClientDisconnect:
+        raise RequestMalformed("The body ended early.") from None
+    return b"".join(parts)
+
+
+def _from_query_string(text: str) -> GraphQLRequest:
+    parameters = dict(parse_qsl(text, keep_blank_values=True))
+    body: dict[str, Any] = {"query": parameters.get("query")}
+    if parameters.get("operationName"):
+        body["operationName"] = parameters["operationName"]
+    for name in ("variables", "extensions"):
+        if parameters.get(name):
+            body[name] = decode(parameters[name])
+    return read_request(body)
+
+
+def status_of(error: GatewayError, media_type: str) -> int:
+    """The HTTP status of a request that was not executed."""
+    if media_type == JSON and isinstance(error, _WELL_FORMED):
+        return 200
+    return error.http_status
+
+
+def respond(
+    response: GraphQLResponse, media_type: str, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    return Response(response.encode(), status, {**(headers or {}), "vary": "accept"}, f"{media_type}; charset=utf-8")
+
+
+def refuse(error: GatewayError, media_type: str, response: GraphQLResponse) -> Response:
+    """A refusal as an HTTP answer, with the headers HTTP wants beside some status codes."""
+    headers: dict[str, str] = {}
+    if isinstance(error, MethodNotAllowed):
+        headers["allow"] = "GET, POST"
+    if error.http_status == 401:
+        headers["www-authenticate"] = "Bearer"
+    if error.http_status == 503:
+        headers["retry-after"] = "5"
+    if isinstance(error, BodyTooLarge):
+        # What is still on its way would be read as the next request.
+        headers["connection"] = "close"
+    shown = JSON if media_type == EVENT_STREAM else media_type
+    return respond(response, shown, status_of(error, shown), headers)

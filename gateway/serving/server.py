@@ -1,0 +1,231 @@
+"""The gateway as a process: from settings to a running server, and its orderly end.
+
+What belongs here: putting the rooms together and running them under uvicorn. What does not: reading the environment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import httpx
+import uvicorn
+import uvloop
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
+
+from gateway.config import Settings
+from gateway.errors import SupergraphInvalid
+from gateway.pipeline.authentication import Keys, authenticator
+from gateway.pipeline.issuer import DevelopmentIssuer, create_key_file
+from gateway.pipeline.pipeline import Pipeline
+from gateway.serving.app import Application, create_app
+from gateway.supergraph import Supergraph
+from subgraphs.chassis.identity import IdentitySigner
+from subgraphs.chassis.telemetry import configure_logging
+
+
+class StartRefused(Exception):
+    """The gateway cannot start; the text is one line for the person at the keyboard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """Another room's endpoints, and what must be running around them."""
+
+    routes: tuple[BaseRoute, ...]
+    lifespan: AbstractAsyncContextManager[Any]
+
+
+Extend = Callable[[Pipeline, Path | None], Extension | None]
+"""Given the loaded pipeline and the directory of named operations."""
+
+
+def run(settings: Settings, *, extend: Extend | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, then let running requests end. Raises StartRefused before anything is served."""
+    configure_logging(settings.log_format, settings.log_level.upper(), "gateway")
+    supergraph = load_supergraph(settings)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(settings, supergraph, extend))
+
+
+async def _run(settings: Settings, supergraph: Supergraph, extend: Extend | None) -> None:
+    gateway = Gateway(settings, supergraph, extend=extend)
+    listening = listen(settings.host, settings.port)
+    port = listening.getsockname()[1]
+    signed = "signed" if settings.identity_secret is not None else "unsigned"
+    mode = ", development" if settings.development else ""
+    await gateway.serve(
+        listening,
+        on_start=lambda: print(
+            f"Gateway ready on http://{_shown(settings.host)}:{port}/graphql:"
+            f" {len(supergraph.subgraphs)} subgraphs ({', '.join(supergraph.subgraphs)}), requests to them {signed}{mode}",
+            file=sys.stderr,
+            flush=True,
+        ),
+    )
+
+
+class Gateway:
+    """The rooms put together around one supergraph. Make it where an event loop runs; it serves one socket, once."""
+
+    def __init__(self, settings: Settings, supergraph: Supergraph, *, extend: Extend | None = None) -> None:
+        issuer, keys = _issuer(settings)
+        signer = (
+            IdentitySigner(settings.identity_secret.get_secret_value(), "gateway")
+            if settings.identity_secret is not None
+            else None
+        )
+        operations = _operations(settings)
+        self.pipeline = Pipeline(settings, authenticator(settings, keys), signer)
+        self.pipeline.load(supergraph)
+        self.application = Application(
+            self.pipeline, issuer=issuer, operations=operations, probe=lambda: probe(supergraph, settings)
+        )
+        extension = extend(self.pipeline, operations) if extend is not None else None
+        self.app = create_app(
+            self.application,
+            settings,
+            routes=extension.routes if extension else (),
+            lifespans=(self.pipeline, *((extension.lifespan,) if extension else ())),
+        )
+        self._server = _Server(_uvicorn_config(self.app, settings), self.application.stopping)
+
+    async def serve(self, listening: socket.socket, *, on_start: Callable[[], None] = lambda: None) -> None:
+        """Serve on this socket until ``stop`` or a signal."""
+        self._server.on_start = on_start
+        await self._server.serve([listening])
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which tells us when it has started and when it begins to stop."""
+
+    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
+        super().__init__(config)
+        self.on_start: Callable[[], None] = lambda: None
+        self._stopping = stopping
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self.on_start()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # uvicorn's own would raise the signal again once everything has ended well, and turn that into a failure.
+        if self.should_exit:
+            self.force_exit = True
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Streams end first, by their own protocols' words; uvicorn would only cut them off.
+        self._stopping.set()
+        await super().shutdown(sockets)
+
+
+def _uvicorn_config(app: Starlette, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=settings.limits.socket_message_bytes_max,
+        ws_ping_interval=settings.socket_ping_s,
+        ws_ping_timeout=settings.socket_ping_s,
+        ws_per_message_deflate=False,  # small JSON frames: the CPU costs more than the bytes
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=settings.stop_grace_s,
+    )
+
+
+def load_supergraph(settings: Settings) -> Supergraph:
+    """The supergraph of the settings, its subgraphs at the addresses of the settings. Raises StartRefused."""
+    file = settings.supergraph
+    assert file is not None
+    try:
+        found = Supergraph.parse(file.read_text())
+    except (OSError, UnicodeDecodeError) as failure:
+        raise StartRefused(f"{file} cannot be read: {getattr(failure, 'strerror', None) or failure}.") from None
+    except SupergraphInvalid as wrong:
+        raise StartRefused(f"{file}: {wrong}") from None
+    return at_addresses(found, settings.subgraph_urls)
+
+
+def at_addresses(supergraph: Supergraph, urls: Mapping[str, str]) -> Supergraph:
+    """The supergraph with these addresses instead of its own; every subgraph must have one in the end."""
+    unknown = sorted(set(urls) - set(supergraph.subgraphs))
+    if unknown:
+        known = ", ".join(supergraph.subgraphs)
+        raise StartRefused(f"There is no subgraph named {unknown[0]!r}. There are: {known}.")
+    placed = {name: replace(each, url=urls.get(name, each.url)) for name, each in supergraph.subgraphs.items()}
+    for name, each in placed.items():
+        if not each.url.startswith(("http://", "https://")):
+            raise StartRefused(f"Subgraph {name!r} has no http(s) address; give one with --subgraph {name}=URL.")
+    return replace(supergraph, subgraphs=placed)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises StartRefused when the address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as failure:
+        listening.close()
+        raise StartRefused(f"Cannot listen on {_shown(host)}:{port}: {failure.strerror or failure}.") from None
+    listening.set_inheritable(True)
+    return listening
+
+
+async def probe(supergraph: Supergraph, settings: Settings) -> dict[str, bool]:
+    """Which subgraphs answer at all; any HTTP answer counts."""
+    timeout_s = settings.probe_subgraphs_ms / 1000
+    async with httpx.AsyncClient(timeout=timeout_s, trust_env=False) as client:
+
+        async def answers(url: str) -> bool:
+            try:
+                await client.get(url)
+            except httpx.HTTPError:
+                return False
+            return True
+
+        async with asyncio.TaskGroup() as tasks:
+            asked = {name: tasks.create_task(answers(each.url)) for name, each in supergraph.subgraphs.items()}
+    return {name: task.result() for name, task in asked.items()}
+
+
+def _issuer(settings: Settings) -> tuple[DevelopmentIssuer | None, Keys | None]:
+    """The development issuer, and its key as the key set when no other is configured."""
+    file = settings.dev_issuer_key_file
+    if file is None or not settings.development:
+        return None, None
+    create_key_file(file)
+    issuer = DevelopmentIssuer(
+        file, token_s=settings.dev_token_s, audience=settings.jwt_audience, issuer=settings.jwt_issuer
+    )
+    if settings.jwks is not None:
+        return issuer, None
+    return issuer, Keys(issuer.key_set(), refresh_s=settings.jwks_refresh_s, cooldown_s=settings.jwks_cooldown_s)
+
+
+def _operations(settings: Settings) -> Path | None:
+    if settings.operations is not None:
+        return settings.operations
+    beside = settings.supergraph.parent / "operations" if settings.supergraph is not None else None
+    return beside if beside is not None and beside.is_dir() else None
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

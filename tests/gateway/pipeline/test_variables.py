@@ -1,0 +1,56 @@
+"""Variables are checked as GraphQL says and handed on as they came."""
+
+from typing import Any
+
+import pytest
+from graphql import OperationDefinitionNode, build_schema, parse
+
+from gateway.errors import VariableInvalid
+from gateway.pipeline.variables import coerce
+
+SCHEMA = build_schema(
+    """
+    enum Colour { RED BLUE }
+    input Filter { colour: Colour = RED, size: Int! }
+    scalar Anything
+    type Query { a(colour: Colour, ids: [ID!], filter: Filter, any: Anything, on: Boolean): Int }
+    """
+)
+
+
+def run(definitions: str, given: dict[str, Any]) -> dict[str, Any]:
+    (operation,) = parse(f"query({definitions}) {{ a }}").definitions
+    assert isinstance(operation, OperationDefinitionNode)
+    return coerce(SCHEMA, operation, given, errors_max=20)
+
+
+def test_values_keep_the_form_they_came_in() -> None:
+    given = {"c": "BLUE", "i": 7, "f": {"size": 1}, "x": {"deep": [1]}}
+    assert run("$c: Colour, $i: [ID!], $f: Filter, $x: Anything", given) == given
+
+
+def test_absent_stays_absent_and_null_stays_null() -> None:
+    assert run("$c: Colour, $i: [ID!]", {"i": None}) == {"i": None}
+
+
+def test_defaults_are_filled_in_as_json() -> None:
+    assert run("$c: Colour = BLUE, $f: Filter = {size: 2, colour: RED}, $on: Boolean = true", {}) == {
+        "c": "BLUE",
+        "f": {"size": 2, "colour": "RED"},
+        "on": True,
+    }
+
+
+def test_null_is_not_replaced_by_a_default() -> None:
+    assert run("$c: Colour = BLUE", {"c": None}) == {"c": None}
+
+
+def test_what_the_operation_does_not_declare_is_left_behind() -> None:
+    assert run("$c: Colour", {"c": "RED", "other": 1}) == {"c": "RED"}
+
+
+def test_every_wrong_variable_is_told() -> None:
+    with pytest.raises(VariableInvalid) as caught:
+        run("$c: Colour, $f: Filter, $n: Int!", {"c": "GREEN", "f": {"colour": "RED"}})
+    told = " ".join(error["message"] for error in caught.value.extensions["errors"])
+    assert all(name in told for name in ("$c", "$f", "$n"))
