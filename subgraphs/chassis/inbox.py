@@ -158,13 +158,15 @@ class EventConsumer:
                 try:
                     outcome = await self._effect(handler, envelope)
                     break
-                except (RequestInFlight, DuplicateKey):
-                    outcome = "conflict"
-                except MongoError:
-                    raise
-                except Exception as error:  # noqa: BLE001 - a handler's bug must neither kill nor silence the consumer
+                except RequestInFlight:
+                    # Contention passes; it is nobody's fault and does not count.
+                    await asyncio.sleep(BACKOFF_S)
+                    continue
+                except Exception as error:
+                    if isinstance(error, MongoError) and not isinstance(error, DuplicateKey):
+                        raise
                     attempt += 1
-                    _log.exception("event handler failed", type=envelope.type, event=envelope.id, attempt=attempt)
+                    _log.exception("event handler failed", type=envelope.type, event_id=envelope.id, attempt=attempt)
                     if attempt == ATTEMPTS_MAX:
                         await self._park(envelope, error)
                         outcome = "parked"

@@ -47,7 +47,6 @@ from subgraphs.chassis.mongo import (
     DuplicateKey,
     Index,
     Session,
-    TransientConflict,
     Update,
 )
 from subgraphs.chassis.telemetry import EVENTS_SEQUENCED, OUTBOX_POSITION, logger, request_id, traceparent
@@ -259,12 +258,12 @@ class Relay:
             )
             # Somebody else numbered one of these: our batch is stale, and leaving by an exception undoes it.
             if numbered.modified != len(ordered):
-                raise TransientConflict("a row of the batch has been numbered already")
+                raise _StaleBatch
             return True
 
         try:
             self.leading = await self._outbox.database.transact(number)
-        except RequestInFlight:
+        except (RequestInFlight, _StaleBatch):
             self._wake.set()
             return 0
         if not self.leading:
@@ -273,6 +272,10 @@ class Relay:
         if self._hub is not None:
             self._hub.wake()
         return len(ordered)
+
+
+class _StaleBatch(Exception):
+    """A row of the batch has been numbered since it was read."""
 
 
 def in_commit_order(rows: Iterable[Document]) -> list[Document]:
