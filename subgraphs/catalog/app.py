@@ -1,0 +1,38 @@
+"""Wires catalog: its schema, its services, and the job that keeps the search index true. It hears nobody."""
+
+from __future__ import annotations
+
+import hashlib
+
+from subgraphs.catalog.schema import SCHEMA
+from subgraphs.catalog.service.catalog import Catalog
+from subgraphs.catalog.store import INDEXES, Store
+from subgraphs.chassis.app import Resources, Service
+from subgraphs.kernel.pages import CursorCodec
+
+
+async def build(resources: Resources) -> Catalog:
+    """The services of one process."""
+    secret = resources.settings.identity_secret.get_secret_value()
+
+    def codec(purpose: str) -> CursorCodec:
+        # A key for each purpose: a cursor must never pass for a quote.
+        return CursorCodec(hashlib.sha256(f"catalog {purpose}\0{secret}".encode()).digest())
+
+    return Catalog(
+        Store(resources.database),
+        resources.outbox,
+        resources.hub,
+        resources.idempotency,
+        resources.clock,
+        codec("cursors"),
+        codec("quotes"),
+    )
+
+
+async def keep_shelf(_: Resources, services: Catalog) -> None:
+    """Keeps the search index true, for ever."""
+    await services.shelf.keep()
+
+
+SERVICE = Service(name="catalog", schema=SCHEMA, build=build, indexes=INDEXES, background=[keep_shelf])

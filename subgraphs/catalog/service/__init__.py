@@ -1,0 +1,1 @@
+"""Catalog's use cases: ``catalog`` answers and changes, ``shelf`` keeps the search index true, ``live`` tells of prices."""
