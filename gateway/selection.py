@@ -61,7 +61,10 @@ def parse_field_set(text: str) -> FieldSet:
     definition = document.definitions[0]
     if len(document.definitions) != 1 or not isinstance(definition, OperationDefinitionNode):
         raise ValueError(f"not a field set: {text!r}")
-    return _fields(definition.selection_set, None)
+    fields = _fields(definition.selection_set, None)
+    if not fields:
+        raise ValueError("a field set has at least one field")
+    return fields
 
 
 def _fields(selections: SelectionSetNode, on: str | None) -> FieldSet:

@@ -127,12 +127,15 @@ def _check_order(plan: QueryPlan, operation: Operation, problems: dict[str, None
         problems["mutation fields are not called in the client's order"] = None
 
 
-def _root_keys(selections: Iterable[Selection]) -> Iterator[str]:
+def _root_keys(selections: Iterable[Selection], conditions: tuple[Condition, ...] = ()) -> Iterator[str]:
     for selection in selections:
+        together = (*conditions, *selection.conditions)
+        if len({name for name, _ in together}) < len(set(together)):
+            continue  # One variable cannot be both true and false.
         if isinstance(selection, Field):
             yield selection.key
         else:
-            yield from _root_keys(selection.selections)
+            yield from _root_keys(selection.selections, together)
 
 
 def _operation(document: DocumentNode) -> OperationDefinitionNode:
@@ -318,7 +321,7 @@ class _Run:
             elif segment == EACH:
                 lists -= 1
             else:
-                if lists:
+                if lists and found:
                     self.problem(f"fetch {fetch.id}: its path {path} has too few or too many list segments")
                 following: list[_Object] = []
                 for each in found:

@@ -239,7 +239,7 @@ class Walk:
         if self.operation.kind is OperationKind.QUERY:
             failed = self.satisfy(self.root, [Want(types, need) for types, need in self.needs], CLIENT)
             if failed:
-                raise DeadEnd(", ".join(want.need.name for want in failed))
+                raise DeadEnd(", ".join(first_leaf(want.need) for want in failed))
         else:
             self.in_series()
         return self.fetches
@@ -270,8 +270,8 @@ class Walk:
                 group.reasons.append(f"{subgraph} resolves {root}.{need.name}")
                 previous = Visit(group=group, tree=group.tree, view=(), types=(root,), stand_in=None, entered=True)
                 self.root.visits.append(previous)
-            if self.take(self.root, previous, Want(types, need), CLIENT):
-                raise DeadEnd(need.name)
+            if residue := self.take(self.root, previous, Want(types, need), CLIENT):
+                raise DeadEnd(", ".join(first_leaf(want.need) for want in residue))
 
     # -- what is wanted at one place ---------------------------------------------------------------------------------
 
@@ -813,3 +813,8 @@ def merged(wants: list[Want]) -> list[Want]:
         else:
             rest.append(want)
     return [*(Want(tuple(types), need) for types, need in leaves.values()), *rest]
+
+
+def first_leaf(need: Need) -> str:
+    """A need's name for people: the way to its first leaf."""
+    return f"{need.name}.{first_leaf(need.below[0][1])}" if need.below else need.name
