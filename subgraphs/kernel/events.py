@@ -291,3 +291,16 @@ class PointsAccrued(Event):
     order_id: str
     points: int
     balance: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointsAdjusted(Event):
+    """A person gave an account ``points``, or took them (below zero); ``balance`` is the account's after it."""
+
+    TYPE: ClassVar[str] = "points.adjusted"
+
+    account_id: str
+    customer_id: str
+    points: int
+    balance: int
+    reason: str
