@@ -126,10 +126,10 @@ class CheckoutSession:
     def next_version(self) -> CheckoutSession:
         return replace(self, version=self.version + 1)
 
-    def check(self, expected_version: int | None, now: datetime) -> None:
+    def check(self, expected_version: int | None, now: datetime, target: Status = "INCOMPLETE") -> None:
         """Refuses what cannot be changed now: expired, final, in other hands, or not what the buyer saw."""
         if self.status in ("COMPLETED", "CANCELED"):
-            raise IllegalTransition(self.status, "INCOMPLETE", TRANSITIONS[self.status])
+            raise IllegalTransition(self.status, target, TRANSITIONS[self.status])
         if self.status in ("COMPLETE_IN_PROGRESS", "REQUIRES_ESCALATION"):
             raise RequestInFlight("the checkout is being completed; poll it", _IN_FLIGHT_RETRY_MS, path=("id",))
         if now >= self.expires_at:

@@ -1,0 +1,22 @@
+"""Everything the schema may call, in one note."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from subgraphs.orders.service.carts import Carts
+from subgraphs.orders.service.checkouts import Checkouts
+from subgraphs.orders.service.completion import Completion
+from subgraphs.orders.service.live import LiveOrders
+from subgraphs.orders.service.orders import Orders
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The use cases of one process."""
+
+    carts: Carts
+    checkouts: Checkouts
+    orders: Orders
+    live: LiveOrders
+    completion: Completion
