@@ -47,8 +47,9 @@ def render_comment(text: str = "") -> bytes:
 class EventParser:
     """Feeds on chunks as they come off the wire, cut anywhere; yields whole events.
 
-    A line ends with LF, CRLF or CR. A comment yields nothing, nor does a frame without data. An ``id`` holds for the
-    events after it, too, until another comes.
+    A line ends with LF, CRLF or CR. A comment yields nothing. A frame that has a type and no data is an event, which it
+    is not in a browser: GraphQL servers end with a bare ``event: complete``. An ``id`` holds for the events after it,
+    too, until another comes.
     """
 
     def __init__(self, frame_bytes_max: int = FRAME_BYTES_MAX) -> None:
@@ -103,7 +104,8 @@ class EventParser:
         return None
 
     def _dispatch(self) -> Event | None:
-        event = Event(self._type or "message", b"\n".join(self._data), self._id) if self._data else None
+        given = self._data or self._type
+        event = Event(self._type or "message", b"\n".join(self._data), self._id) if given else None
         self._type, self._data, self._size = "", [], 0
         return event
 

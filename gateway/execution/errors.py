@@ -1,0 +1,119 @@
+"""The errors of one response: collected, placed on the client's paths, masked, and used to excuse nulls.
+
+What belongs here: what an error may say and which nulls it explains. What does not: finding the places (projection and
+executor), and the error classes (``gateway.errors``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+from gateway.errors import SubgraphError
+from gateway.plan import EACH
+
+ResponsePath: TypeAlias = "tuple[str | int, ...]"
+"""A place in a response, written out."""
+Place: TypeAlias = "tuple[Place, str | int] | None"
+"""The same, linked upwards: free to make while walking down, written out only when something is wrong."""
+
+DEFAULT_CODE: Final = "DOWNSTREAM_SERVICE_ERROR"
+PLACES_MAX: Final = 20
+"""Entries one subgraph error makes; a failed fetch of 500 entities is one thing to know, not 500."""
+_CODE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+
+
+class Report:
+    """The errors of one response while it is made."""
+
+    __slots__ = ("_development", "_explained", "entries")
+
+    def __init__(self, *, development: bool, known: Sequence[Mapping[str, Any]] = ()) -> None:
+        self._development = development
+        self.entries: list[Mapping[str, Any]] = []
+        self._explained: _Places = {}
+        for error in known:
+            self.entries.append(error)
+            self._explain(tuple(error.get("path") or ()))
+
+    def failure(self, error: SubgraphError, places: Sequence[ResponsePath]) -> None:
+        """A fetch that failed as a whole, and the client's places that stay empty for it."""
+        extensions = {**error.extensions, "code": error.code}
+        if self._development and error.detail:
+            extensions["detail"] = error.detail
+        self._add(error.message, extensions, places)
+
+    def answered(self, service: str, error: Any, places: Sequence[ResponsePath]) -> None:
+        """An entry of a subgraph's own ``errors``, and the client's places it is about."""
+        given = _object(error)
+        extensions = _object(given.get("extensions"))
+        code = extensions.get("code")
+        message = given.get("message")
+        own = {"code": code if isinstance(code, str) and _CODE.fullmatch(code) else DEFAULT_CODE, "service": service}
+        if self._development and isinstance(message, str):
+            self._add(message, {**extensions, **own}, places)
+        else:
+            self._add(f"The subgraph {service!r} could not answer.", own, places)
+
+    def null(self, place: Place, coordinate: str | None = None) -> None:
+        """A null where the client's schema has none: an error, unless one is known that explains it."""
+        path = written(place)
+        if self._is_explained(self._explained, path):
+            return
+        where = f"non-nullable field {coordinate}" if coordinate else "non-nullable list item"
+        self._add(f"Cannot return null for {where}.", {"code": "NULL_NOT_ALLOWED"}, [path])
+
+    def wrong(self, place: Place, expected: str) -> None:
+        """A value that is not of its type; it becomes null. The value itself is not repeated: it may be nobody's business."""
+        path = written(place)
+        if self._is_explained(self._explained, path):
+            return
+        self._add(f"A subgraph's answer is not a valid {expected}.", {"code": "VALUE_INVALID"}, [path])
+
+    def _add(self, message: str, extensions: dict[str, Any], places: Sequence[ResponsePath]) -> None:
+        distinct = list(dict.fromkeys(places))
+        for path in distinct:
+            self._explain(path)
+        if len(distinct) > PLACES_MAX:
+            extensions = {**extensions, "places": len(distinct)}
+        for path in distinct[:PLACES_MAX] or [()]:
+            entry: dict[str, Any] = {"message": message}
+            if path:
+                entry["path"] = list(path)
+            self.entries.append({**entry, "extensions": extensions})
+
+    def _explain(self, path: ResponsePath) -> None:
+        at = self._explained
+        if not path:
+            return
+        for step in path:
+            at = at.setdefault(step, {})
+        at[_END] = {}
+
+    def _is_explained(self, at: _Places, path: ResponsePath) -> bool:
+        """Whether an error is known at the path, above it, or below it."""
+        if _END in at or (not path and at):
+            return True
+        if not path:
+            return False
+        step = path[0]
+        after = (at.get(step), at.get(EACH) if isinstance(step, int) else None)
+        return any(each is not None and self._is_explained(each, path[1:]) for each in after)
+
+
+_Places: TypeAlias = "dict[str | int | None, _Places]"
+_END: Final = None
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def written(place: Place) -> ResponsePath:
+    """The linked place as a path from the root."""
+    steps: list[str | int] = []
+    while place is not None:
+        place, step = place
+        steps.append(step)
+    return tuple(reversed(steps))

@@ -1,0 +1,402 @@
+"""Runs a plan: each fetch starts when *its* inputs are there, all write into one tree, the projection shapes the answer.
+
+What belongs here: the order of fetches, and putting the pieces of a request and of its reply where they go. What does
+not: how bytes travel (transport), how objects are found and merged (representations), what the client sees (projection).
+
+A fetch that fails leaves its part of the tree empty and stops nobody. Its errors are placed at the very end, when the
+tree knows all the runtime types it ever will, so that a fetch and the one beside it need not agree on who comes first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+from graphql import FieldNode, InlineFragmentNode, OperationDefinitionNode, SelectionSetNode, parse
+
+from gateway.config import Settings
+from gateway.errors import SubgraphError, SubgraphReplyInvalid
+from gateway.exchange import GraphQLResponse, encode
+from gateway.execution.errors import Report, ResponsePath
+from gateway.execution.introspection import Introspection
+from gateway.execution.projection import ObjectNode, Projection, client_paths
+from gateway.execution.representations import Entities, Gathered, Object, merge, objects_at, places_at, rename
+from gateway.execution.transport import FetchContext, SubgraphAddress, Transport
+from gateway.operation import Operation
+from gateway.plan import Fetch, Guard, OperationKind, QueryPlan
+from gateway.supergraph import Supergraph
+
+CHUNKS_AT_ONCE_MAX: Final = 4
+"""Requests one large fetch has under way side by side."""
+
+Variables: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Executable:
+    """A plan and its operation, read once for all requests that run them."""
+
+    plan: QueryPlan
+    operation: Operation
+    steps: tuple[Step, ...]
+    upstream: Step | None
+    """The subscription at the source, for a plan that has one."""
+    projection: Projection
+    introspection: Introspection
+
+
+class Step:
+    """One fetch, as far as it is the same for all requests."""
+
+    __slots__ = ("_filled", "entities", "fetch", "followers", "prefix")
+
+    def __init__(self, fetch: Fetch, followers: tuple[int, ...]) -> None:
+        self.fetch = fetch
+        self.followers = followers
+        self.entities = tuple(Entities(each) for each in fetch.entities)
+        head = {"query": fetch.document}
+        if fetch.operation_name is not None:
+            head["operationName"] = fetch.operation_name
+        self.prefix = encode(head)[:-1]
+        self._filled: dict[str, tuple[str, ...]] | None = None
+
+    def body(self, variables: Variables) -> bytes:
+        if not variables:
+            return self.prefix + b"}"
+        return self.prefix + b',"variables":' + encode(variables) + b"}"
+
+    def filled(self, alias: str | None) -> tuple[str, ...]:
+        """The canonical keys that this fetch fills in each of its objects; of one ``_entities`` selection, by alias.
+
+        Asked when the fetch has failed, hence only then read from its document.
+        """
+        if self._filled is None:
+            self._filled = self._read_filled()
+        return self._filled.get(alias or "", ())
+
+    def _read_filled(self) -> dict[str, tuple[str, ...]]:
+        definition = parse(self.fetch.document, no_location=True).definitions[0]
+        assert isinstance(definition, OperationDefinitionNode)
+        canonical = {each.source: each.target for each in self.fetch.renames if not each.path}
+        if not self.entities:
+            return {"": _keys(definition.selection_set, canonical)}
+        return {
+            _response_key(node): _keys(node.selection_set, canonical)
+            for node in definition.selection_set.selections
+            if isinstance(node, FieldNode) and node.selection_set is not None
+        }
+
+
+def _keys(selections: SelectionSetNode, canonical: Mapping[str, str]) -> tuple[str, ...]:
+    found = [canonical.get(key, key) for key in (_response_key(node) for node in _fields(selections))]
+    return tuple(key for key in dict.fromkeys(found) if key != "__typename")
+
+
+def _fields(selections: SelectionSetNode) -> Iterator[FieldNode]:
+    for node in selections.selections:
+        if isinstance(node, FieldNode):
+            yield node
+        elif isinstance(node, InlineFragmentNode):
+            yield from _fields(node.selection_set)
+
+
+def _response_key(node: FieldNode) -> str:
+    return node.alias.value if node.alias else node.name.value
+
+
+@dataclass(slots=True)
+class Trouble:
+    """Something that went wrong with a fetch, kept until the tree is complete."""
+
+    step: Step
+    error: SubgraphError | Object
+    """The failure of the whole, or an entry of the subgraph's own ``errors``."""
+    sent: list[Gathered] = field(default_factory=list)
+    """Of an entity fetch: what was sent, an item a selection."""
+
+
+class Executor:
+    """Executes over one supergraph. One a snapshot; it keeps nothing of a request."""
+
+    def __init__(self, supergraph: Supergraph, transport: Transport, settings: Settings) -> None:
+        self.schema = supergraph.api_schema
+        self.transport = transport
+        self.development = settings.development
+        self.representations_max = settings.limits.representations_max
+        self.addresses = {
+            name: SubgraphAddress(
+                name=name,
+                url=settings.subgraph_urls.get(name) or subgraph.url,
+                streams=settings.subgraph_streams.get(name, "sse"),
+            )
+            for name, subgraph in supergraph.subgraphs.items()
+        }
+
+    def prepare(self, plan: QueryPlan, operation: Operation) -> Executable:
+        """What all executions of a plan have in common. ``operation`` shapes the answer; the plan may fetch less."""
+        followers: dict[int, list[int]] = {fetch.id: [] for fetch in plan.fetches}
+        position = {fetch.id: index for index, fetch in enumerate(plan.fetches)}
+        for fetch in plan.fetches:
+            for earlier in fetch.depends_on:
+                # What a subscription's fetches take from the event is there before any of them starts.
+                if earlier in followers:
+                    followers[earlier].append(position[fetch.id])
+        return Executable(
+            plan=plan,
+            operation=operation,
+            steps=tuple(Step(fetch, tuple(followers[fetch.id])) for fetch in plan.fetches),
+            upstream=Step(plan.subscription, ()) if plan.subscription is not None else None,
+            projection=Projection(operation, self.schema),
+            introspection=Introspection(operation, self.schema),
+        )
+
+    async def execute(
+        self,
+        executable: Executable,
+        variables: Variables,
+        context: FetchContext,
+        *,
+        errors: Sequence[Mapping[str, Any]] = (),
+    ) -> GraphQLResponse:
+        """Runs a query or a mutation to its response. Only a bug raises; whatever a subgraph does is in ``errors``."""
+        return await _Execution(self, executable, variables, context, errors).run()
+
+    async def execute_event(
+        self,
+        executable: Executable,
+        event: Object,
+        variables: Variables,
+        context: FetchContext,
+        *,
+        errors: Sequence[Mapping[str, Any]] = (),
+    ) -> GraphQLResponse:
+        """The response to one event of a subscription: the upstream's GraphQL response, enriched by the plan's fetches."""
+        execution = _Execution(self, executable, variables, context, errors)
+        assert executable.upstream is not None
+        execution.take_root(executable.upstream, event)
+        return await execution.run()
+
+
+class _Execution:
+    """One request on its way."""
+
+    __slots__ = ("context", "executable", "executor", "report", "tree", "trouble", "variables")
+
+    def __init__(
+        self,
+        executor: Executor,
+        executable: Executable,
+        variables: Variables,
+        context: FetchContext,
+        errors: Sequence[Mapping[str, Any]],
+    ) -> None:
+        self.executor = executor
+        self.executable = executable
+        self.variables = variables
+        self.context = context
+        self.report = Report(development=executor.development, known=errors)
+        self.tree: Object = {}
+        self.trouble: list[Trouble] = []
+
+    async def run(self) -> GraphQLResponse:
+        if self.executable.introspection.wanted:
+            merge(self.tree, self.executable.introspection.answer(self.variables))
+        steps = self.executable.steps
+        if len(steps) == 1:
+            await self.fetch(steps[0])
+        elif steps:
+            await self.run_graph(steps)
+        shape = self.executable.projection.shape(self.variables)
+        for trouble in self.trouble:
+            self.place(trouble, shape)
+        data = shape.complete(self.tree, None, self.report)
+        return GraphQLResponse(data=data, errors=tuple(self.report.entries))
+
+    async def run_graph(self, steps: tuple[Step, ...]) -> None:
+        waiting = [0] * len(steps)
+        for step in steps:
+            for follower in step.followers:
+                waiting[follower] += 1
+
+        async def run(step: Step) -> None:
+            await self.fetch(step)
+            for follower in step.followers:
+                waiting[follower] -= 1
+                if not waiting[follower]:
+                    group.create_task(run(steps[follower]))
+
+        ready = [step for step, count in zip(steps, waiting, strict=True) if not count]
+        async with asyncio.TaskGroup() as group:
+            for step in ready:
+                group.create_task(run(step))
+
+    async def fetch(self, step: Step) -> None:
+        """Sends one fetch, if it has anything to ask, and merges what comes back. Never raises a ``SubgraphError``."""
+        if not holds(step.fetch.guard, self.variables):
+            return
+        if step.entities:
+            await self.fetch_entities(step)
+        elif objects_at(self.tree, step.fetch.path):
+            try:
+                reply = await self.send(step, self.sent_variables(step))
+            except SubgraphError as error:
+                self.trouble.append(Trouble(step, error))
+            else:
+                self.take_root(step, reply)
+
+    async def fetch_entities(self, step: Step) -> None:
+        gathered = [each.gather(self.tree) for each in step.entities]
+        most = max(len(each.representations) for each in gathered)
+        limit = self.executor.representations_max
+        if most <= limit:
+            if most:
+                await self.fetch_chunk(step, gathered)
+            return
+        chunks = [
+            [Gathered(each.representations[at : at + limit], each.slots[at : at + limit]) for each in gathered]
+            for at in range(0, most, limit)
+        ]
+        together = asyncio.Semaphore(CHUNKS_AT_ONCE_MAX)
+
+        async def one(chunk: list[Gathered]) -> None:
+            async with together:
+                await self.fetch_chunk(step, chunk)
+
+        async with asyncio.TaskGroup() as group:
+            for chunk in chunks:
+                group.create_task(one(chunk))
+
+    async def fetch_chunk(self, step: Step, gathered: list[Gathered]) -> None:
+        variables = self.sent_variables(step)
+        for entities, each in zip(step.entities, gathered, strict=True):
+            variables[entities.variable] = each.representations
+        try:
+            reply = await self.send(step, variables)
+            self.take_entities(step, reply, gathered)
+        except SubgraphError as error:
+            self.trouble.append(Trouble(step, error, gathered))
+
+    async def send(self, step: Step, variables: Variables) -> Object:
+        fetch = step.fetch
+        return await self.executor.transport.fetch(
+            self.executor.addresses[fetch.subgraph],
+            step.body(variables),
+            self.context,
+            repeatable=fetch.kind is OperationKind.QUERY,
+        )
+
+    def sent_variables(self, step: Step) -> dict[str, Any]:
+        return {name: self.variables[name] for name in step.fetch.variables if name in self.variables}
+
+    def take_root(self, step: Step, reply: Object) -> None:
+        data = reply.get("data")
+        if data:
+            rename([data], step.fetch.renames)
+            for each in objects_at(self.tree, step.fetch.path):
+                merge(each, data)
+        self.trouble += [Trouble(step, error) for error in reply.get("errors") or ()]
+
+    def take_entities(self, step: Step, reply: Object, gathered: list[Gathered]) -> None:
+        data, errors = reply.get("data") or {}, reply.get("errors") or ()
+        for entities, each in zip(step.entities, gathered, strict=True):
+            answers = data.get(entities.alias)
+            if answers is None and errors:
+                continue
+            if answers.__class__ is not list or len(answers) != len(each.slots):
+                name = step.fetch.subgraph
+                raise SubgraphReplyInvalid(name, f"The subgraph {name!r} did not answer every representation.")
+            known = [
+                (answer, slot) for answer, slot in zip(answers, each.slots, strict=True) if answer.__class__ is dict
+            ]
+            if step.fetch.renames:
+                rename([answer for answer, _ in known], step.fetch.renames)
+            for answer, slot in known:
+                for target in slot:
+                    merge(target, answer)
+        self.trouble += [Trouble(step, error, gathered) for error in errors]
+
+    def place(self, trouble: Trouble, shape: ObjectNode) -> None:
+        """Puts one error on the client's paths and into the report."""
+        error = trouble.error
+        if isinstance(error, SubgraphError):
+            self.report.failure(error, self.missing(trouble, shape))
+            return
+        inside = _path(error)
+        paths = (
+            self.entity_paths(trouble, inside, shape)
+            if trouble.step.entities
+            else self.root_paths(trouble, inside, shape)
+        )
+        # An error that says no place, or one we did not ask about, is about the whole request.
+        self.report.answered(trouble.step.fetch.subgraph, error, paths or self.missing(trouble, shape))
+
+    def root_paths(self, trouble: Trouble, inside: ResponsePath, shape: ObjectNode) -> list[ResponsePath]:
+        if not inside:
+            return []
+        rest = _renamed(trouble.step, inside)
+        places = [(*path, *rest) for path, _ in places_at(self.tree, trouble.step.fetch.path)]
+        return [path for place in places for path in client_paths(shape, self.tree, place)]
+
+    def entity_paths(self, trouble: Trouble, inside: ResponsePath, shape: ObjectNode) -> list[ResponsePath]:
+        """``_entities/3/price``: the client's ``price`` in every object that representation 3 stands for."""
+        if len(inside) < 2 or not isinstance(inside[1], int):
+            return []
+        for entities, gathered in zip(trouble.step.entities, trouble.sent, strict=True):
+            if entities.alias != inside[0] or not 0 <= inside[1] < len(gathered.slots):
+                continue
+            found = self.waiting(entities, gathered.slots[inside[1] : inside[1] + 1])
+            rest = _renamed(trouble.step, inside[2:])
+            if rest:
+                places = [(*path, *rest) for path, _ in found]
+                return [path for place in places for path in client_paths(shape, self.tree, place)]
+            keys = trouble.step.filled(entities.alias)
+            return [each for path, of in found for each in self.missing_in(path, of, keys, shape)]
+        return []
+
+    def missing(self, trouble: Trouble, shape: ObjectNode) -> list[ResponsePath]:
+        """Where the client misses what this fetch was to bring and nobody else brought."""
+        step = trouble.step
+        if not step.entities:
+            found = list(places_at(self.tree, step.fetch.path))
+            return [each for path, of in found for each in self.missing_in(path, of, step.filled(None), shape)]
+        return [
+            each
+            for entities, gathered in zip(step.entities, trouble.sent, strict=True)
+            for path, of in self.waiting(entities, gathered.slots)
+            for each in self.missing_in(path, of, step.filled(entities.alias), shape)
+        ]
+
+    def waiting(self, entities: Entities, slots: list[list[Object]]) -> list[tuple[ResponsePath, Object]]:
+        """The objects of these slots with their places; one object may have several."""
+        wanted = {id(each) for slot in slots for each in slot}
+        return [(path, each) for path, each in places_at(self.tree, entities.path) if id(each) in wanted]
+
+    def missing_in(
+        self, path: ResponsePath, of: Object, keys: tuple[str, ...], shape: ObjectNode
+    ) -> list[ResponsePath]:
+        """The client's paths of those keys the object is without; its own path if the client asked for none of them."""
+        here = list(client_paths(shape, self.tree, path))
+        missing = [(*path, key) for key in keys if of.get(key) is None]
+        below = [each for place in missing for each in client_paths(shape, self.tree, place)]
+        return [each for each in below if each not in here] or [each for each in here if each]
+
+
+def holds(guard: Guard, variables: Variables) -> bool:
+    """Whether any of the guard's conjunctions does; the empty guard always holds."""
+    return not guard or any(
+        all((variables.get(name) is True) is wanted for name, wanted in conjunction) for conjunction in guard
+    )
+
+
+def _path(error: Any) -> ResponsePath:
+    path = error.get("path") if isinstance(error, dict) else None
+    return tuple(path) if isinstance(path, list) and all(isinstance(each, str | int) for each in path) else ()
+
+
+def _renamed(step: Step, path: ResponsePath) -> ResponsePath:
+    if not step.fetch.renames:
+        return path
+    canonical = {each.source: each.target for each in step.fetch.renames}
+    return tuple(canonical.get(each, each) if isinstance(each, str) else each for each in path)

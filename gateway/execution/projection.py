@@ -1,0 +1,335 @@
+"""From the merged tree to the client's shape: aliases, conditions, runtime types, leaves, nulls. No I/O, no plan.
+
+Theory of operation
+-------------------
+``Projection`` belongs to one operation and one API schema. The operation's conditions depend on a few Boolean variables,
+so for each assignment of those that really occurs the operation is compiled once into a tree of *nodes* without any
+conditions left (CollectFields of the specification, section 6.3.2, done ahead of the values). Abstract positions compile
+an object node for a runtime type when that type is first seen. A request then walks nodes and tree side by side.
+
+Null rules are those of the *client's* schema, section 6.4.4: a node answers None for null, and where its position is
+non-null the parent answers None in turn. The error is made where the null first was, and only when no error known
+already explains it: one at that place, above it or below it. A leaf of the wrong kind is null with an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, TypeAlias
+
+from graphql import (
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLInterfaceType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLScalarType,
+    GraphQLSchema,
+    GraphQLUnionType,
+)
+from graphql.type import SchemaMetaFieldDef, TypeMetaFieldDef
+
+from gateway.execution.errors import Place, Report, ResponsePath
+from gateway.operation import Field, Fragment, Operation, Selection
+
+SHAPES_MAX: Final = 32
+"""Assignments of one operation's condition variables kept compiled; a client that tries them all gains nothing."""
+
+Selections: TypeAlias = tuple[Selection, ...]
+_LEAF_CLASSES: Final[Mapping[str, frozenset[type]]] = {
+    "Int": frozenset({int}),
+    "Float": frozenset({int, float}),
+    "String": frozenset({str}),
+    "Boolean": frozenset({bool}),
+    "ID": frozenset({str}),
+}
+
+
+class Projection:
+    """How one operation's answers look."""
+
+    def __init__(self, operation: Operation, schema: GraphQLSchema) -> None:
+        self._operation = operation
+        self._schema = schema
+        self._conditions = tuple(sorted(_condition_variables(operation.selections)))
+        self._shapes: dict[tuple[bool, ...], ObjectNode] = {}
+
+    def shape(self, variables: Mapping[str, Any]) -> ObjectNode:
+        """The root node under these variables."""
+        truths = tuple(variables.get(name) is True for name in self._conditions)
+        found = self._shapes.get(truths)
+        if found is None:
+            compiler = _Compiler(self._schema, dict(zip(self._conditions, truths, strict=True)))
+            found = compiler.object(self._operation.root_type, [self._operation.selections])
+            if len(self._shapes) >= SHAPES_MAX:
+                self._shapes.pop(next(iter(self._shapes)))
+            self._shapes[truths] = found
+        return found
+
+    def project(self, tree: Mapping[str, Any], variables: Mapping[str, Any], report: Report) -> dict[str, Any] | None:
+        """The response's ``data``; what the client may not be left without becomes an error in the report."""
+        return self.shape(variables).complete(tree, None, report)
+
+
+class ScalarNode:
+    """A built-in scalar: of one of some JSON classes."""
+
+    __slots__ = ("classes", "name")
+
+    def __init__(self, name: str, classes: frozenset[type]) -> None:
+        self.name = name
+        self.classes = classes
+
+    def complete(self, value: Any, place: Place, report: Report) -> Any:
+        if value.__class__ in self.classes or value is None:
+            return value
+        # JSON has one kind of number, and subgraphs have several ways to write an id.
+        if self.name == "Int" and value.__class__ is float and value.is_integer():
+            return int(value)
+        if self.name == "ID" and value.__class__ is int:
+            return str(value)
+        report.wrong(place, self.name)
+        return None
+
+
+class OpaqueNode:
+    """A custom scalar: whatever JSON the subgraph sent."""
+
+    __slots__ = ()
+
+    def complete(self, value: Any, place: Place, report: Report) -> Any:
+        return value
+
+
+class EnumNode:
+    """An enum: one of the values the API schema shows."""
+
+    __slots__ = ("name", "values")
+
+    def __init__(self, name: str, values: frozenset[str]) -> None:
+        self.name = name
+        self.values = values
+
+    def complete(self, value: Any, place: Place, report: Report) -> Any:
+        if value is None or (value.__class__ is str and value in self.values):
+            return value
+        report.wrong(place, self.name)
+        return None
+
+
+class ListNode:
+    """A list of anything."""
+
+    __slots__ = ("item", "item_nullable")
+
+    def __init__(self, item: Node, item_nullable: bool) -> None:
+        self.item = item
+        self.item_nullable = item_nullable
+
+    def complete(self, value: Any, place: Place, report: Report) -> Any:
+        if value.__class__ is not list:
+            if value is not None:
+                report.wrong(place, "list")
+            return None
+        complete, nullable = self.item.complete, self.item_nullable
+        found: list[Any] = []
+        for index, each in enumerate(value):
+            done = complete(each, (place, index), report)
+            if done is None and not nullable:
+                report.null((place, index))
+                return None
+            found.append(done)
+        return found
+
+
+class ObjectNode:
+    """An object type's selected fields, in the client's order.
+
+    ``fields`` holds a plain tuple a field, since this loop is where a response's time goes: response key, canonical key,
+    the node or None for ``__typename``, whether null is allowed, and the JSON classes of a plain leaf.
+    """
+
+    __slots__ = ("fields", "typename")
+
+    def __init__(self, typename: str, fields: tuple[tuple[str, str, Node | None, bool, frozenset[type]], ...]) -> None:
+        self.typename = typename
+        self.fields = fields
+
+    def complete(self, value: Any, place: Place, report: Report) -> dict[str, Any] | None:
+        if value.__class__ is not dict:
+            if value is not None:
+                report.wrong(place, self.typename)
+            return None
+        found: dict[str, Any] = {}
+        get = value.get
+        for response_key, key, node, nullable, classes in self.fields:
+            each = get(key)
+            if each.__class__ in classes:
+                found[response_key] = each
+            elif node is None:
+                found[response_key] = self.typename
+            else:
+                done = node.complete(each, (place, response_key), report) if each is not None else None
+                if done is None and not nullable:
+                    report.null((place, response_key), f"{self.typename}.{key.partition('__')[0] or key}")
+                    return None
+                found[response_key] = done
+        return found
+
+
+class AbstractNode:
+    """An interface or a union: one object node a runtime type, compiled when first met."""
+
+    __slots__ = ("_by_type", "_compiler", "_possible", "_selections", "name")
+
+    def __init__(self, name: str, possible: frozenset[str], selections: list[Selections], compiler: _Compiler) -> None:
+        self.name = name
+        self._possible = possible
+        self._selections = selections
+        self._compiler = compiler
+        self._by_type: dict[str, ObjectNode] = {}
+
+    def complete(self, value: Any, place: Place, report: Report) -> dict[str, Any] | None:
+        if value.__class__ is not dict:
+            if value is not None:
+                report.wrong(place, self.name)
+            return None
+        node = self.node(value)
+        if node is None:
+            # Its type is not one the client may know, or the fetch that would have told it failed.
+            report.wrong(place, self.name)
+            return None
+        return node.complete(value, place, report)
+
+    def node(self, value: Mapping[str, Any]) -> ObjectNode | None:
+        """The node for this object's runtime type, or None where that is unknown."""
+        typename = value.get("__typename")
+        if typename is None and len(self._possible) == 1:
+            typename = next(iter(self._possible))
+        if typename not in self._possible:
+            return None
+        found = self._by_type.get(typename)
+        if found is None:
+            found = self._by_type[typename] = self._compiler.object(typename, self._selections)
+        return found
+
+
+FieldShape: TypeAlias = "tuple[str, str, Node | None, bool, frozenset[type]]"
+Node: TypeAlias = "ScalarNode | OpaqueNode | EnumNode | ListNode | ObjectNode | AbstractNode"
+
+_NO_CLASSES: Final[frozenset[type]] = frozenset()
+
+
+class _Compiler:
+    """The operation under one assignment of its condition variables."""
+
+    def __init__(self, schema: GraphQLSchema, truths: Mapping[str, bool]) -> None:
+        self._schema = schema
+        self._truths = truths
+
+    def object(self, typename: str, selections: list[Selections]) -> ObjectNode:
+        of = self._schema.type_map[typename]
+        assert isinstance(of, GraphQLObjectType)
+        collected: dict[str, list[Field]] = {}
+        for each in selections:
+            self._collect(each, of, collected)
+        fields: list[FieldShape] = []
+        for response_key, same in collected.items():
+            field = same[0]
+            if field.name == "__typename":
+                fields.append((response_key, "", None, False, _NO_CLASSES))
+                continue
+            output, nullable = _unwrap(self._field(of, field.name).type)
+            node = self._node(output, [one.selections for one in same])
+            classes = node.classes if isinstance(node, ScalarNode) else _NO_CLASSES
+            fields.append((response_key, field.key, node, nullable, classes))
+        return ObjectNode(typename, tuple(fields))
+
+    def _collect(self, selections: Selections, of: GraphQLObjectType, into: dict[str, list[Field]]) -> None:
+        for each in selections:
+            if any(self._truths[name] is not wanted for name, wanted in each.conditions):
+                continue
+            if isinstance(each, Field):
+                into.setdefault(each.response_key, []).append(each)
+            elif each.on is None or self._applies(each, of):
+                self._collect(each.selections, of, into)
+
+    def _applies(self, fragment: Fragment, of: GraphQLObjectType) -> bool:
+        if fragment.on == of.name:
+            return True
+        on = self._schema.type_map.get(fragment.on or "")
+        return isinstance(on, GraphQLInterfaceType | GraphQLUnionType) and self._schema.is_sub_type(on, of)
+
+    def _field(self, of: GraphQLObjectType, name: str) -> GraphQLField:
+        match name:
+            case "__schema":
+                return SchemaMetaFieldDef
+            case "__type":
+                return TypeMetaFieldDef
+            case _:
+                field: GraphQLField = of.fields[name]
+                return field
+
+    def _node(self, of: GraphQLOutputType, selections: list[Selections]) -> Node:
+        match of:
+            case GraphQLList():
+                item, nullable = _unwrap(of.of_type)
+                return ListNode(self._node(item, selections), nullable)
+            case GraphQLObjectType():
+                return self.object(of.name, selections)
+            case GraphQLInterfaceType() | GraphQLUnionType():
+                possible = frozenset(each.name for each in self._schema.get_possible_types(of))
+                return AbstractNode(of.name, possible, selections, self)
+            case GraphQLEnumType():
+                return EnumNode(of.name, frozenset(of.values))
+            case GraphQLScalarType():
+                classes = _LEAF_CLASSES.get(of.name)
+                return OpaqueNode() if classes is None else ScalarNode(of.name, classes)
+            case _:
+                raise AssertionError(f"{of} is no output type")
+
+
+def _unwrap(of: GraphQLOutputType) -> tuple[GraphQLOutputType, bool]:
+    """The type without its ``!``, and whether null is allowed."""
+    return (of.of_type, False) if isinstance(of, GraphQLNonNull) else (of, True)
+
+
+def _condition_variables(selections: Selections) -> set[str]:
+    names: set[str] = set()
+    for each in selections:
+        names.update(name for name, _ in each.conditions)
+        names |= _condition_variables(each.selections)
+    return names
+
+
+def client_paths(node: Node, value: Any, path: ResponsePath, so_far: ResponsePath = ()) -> Iterator[ResponsePath]:
+    """Where the client sees a place of the merged tree: its canonical keys as response keys, once for every alias.
+
+    Where the client did not select the next step (a key or a required field that the planner added), the path ends at
+    what it did select.
+    """
+    if not path:
+        yield so_far
+        return
+    step, rest = path[0], path[1:]
+    if isinstance(node, AbstractNode):
+        chosen = node.node(value) if value.__class__ is dict else None
+        if chosen is None:
+            yield so_far
+            return
+        node = chosen
+    if isinstance(node, ListNode) and isinstance(step, int):
+        inside = value[step] if value.__class__ is list and 0 <= step < len(value) else None
+        yield from client_paths(node.item, inside, rest, (*so_far, step))
+        return
+    selected = False
+    if isinstance(node, ObjectNode):
+        inside = value.get(step) if value.__class__ is dict else None
+        for response_key, key, below, _, _ in node.fields:
+            if key == step and below is not None:
+                selected = True
+                yield from client_paths(below, inside, rest, (*so_far, response_key))
+    if not selected:
+        yield so_far

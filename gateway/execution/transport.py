@@ -1,0 +1,295 @@
+"""The only way to a subgraph: one pool, deadlines, size bounds, one retry, a circuit, shared requests, event streams.
+
+What belongs here: moving bytes, and naming what went wrong (``SubgraphError``). What does not: what is in a request, and
+what an answer means beyond being a GraphQL response. This is the one door to pyreqwest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final, Literal
+
+from pyreqwest.client import Client, ClientBuilder
+from pyreqwest.exceptions import PyreqwestError, RequestTimeoutError
+from pyreqwest.response import Response
+
+from gateway.config import Limits
+from gateway.errors import (
+    RequestMalformed,
+    SubgraphCircuitOpen,
+    SubgraphError,
+    SubgraphReplyInvalid,
+    SubgraphTimedOut,
+    SubgraphUnreachable,
+)
+from gateway.event_stream import Event, EventParser, FrameTooLarge
+from gateway.exchange import decode
+from gateway.execution.circuit import Circuit
+
+CONNECT_S: Final = 2.0
+"""A subgraph that does not take a connection in this time is not there."""
+RETRY_PAUSE_S: Final = 0.05
+"""Before the one retry of a query: enough for a closed listener to be replaced, too short for a person to notice."""
+IDLE_CONNECTIONS_MAX: Final = 256
+"""Kept open for each subgraph. Fewer than the requests in flight means connecting again and again."""
+IDLE_S: Final = 60.0
+SILENCE_S: Final = 90.0
+"""An event stream with not even a heartbeat for this long is dead, whatever TCP believes."""
+DETAIL_CHARACTERS_MAX: Final = 300
+
+_JSON: Final = {"content-type": "application/json", "accept": "application/graphql-response+json, application/json"}
+_EVENTS: Final = {"content-type": "application/json", "accept": "text/event-stream", "cache-control": "no-cache"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubgraphAddress:
+    """Where a subgraph is, and how it serves subscriptions."""
+
+    name: str
+    url: str
+    streams: Literal["sse", "websocket"] = "sse"
+
+
+def _no_headers() -> Mapping[str, str]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchContext:
+    """On whose behalf a fetch is sent, and until when."""
+
+    headers: Callable[[], Mapping[str, str]] = _no_headers
+    """Asked for every fetch: a signed identity grows old, and a subscription outlives many of them."""
+    identity: str = ""
+    """Everything about the asker that may change an answer. Requests of different identities are never shared."""
+    deadline: float | None = None
+    """By the running loop's clock."""
+
+
+class Transport:
+    """Sends fetches. One a process; every subgraph of every snapshot goes through it."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._fetch_s = limits.subgraph_ms_max / 1000
+        self._reply_bytes_max = limits.subgraph_reply_bytes_max
+        self._client: Client | None = None
+        self._circuits: dict[str, Circuit] = {}
+        self._in_flight: dict[tuple[str, str, bytes], asyncio.Future[bytes | None]] = {}
+
+    async def aclose(self) -> None:
+        """Ends every request under way and gives the connections back."""
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
+    async def fetch(
+        self, address: SubgraphAddress, body: bytes, context: FetchContext, *, repeatable: bool
+    ) -> dict[str, Any]:
+        """The subgraph's GraphQL response to this JSON body, or a ``SubgraphError``.
+
+        ``repeatable`` says that it changes nothing (a query): it may be sent twice when a connection breaks, and shares
+        the answer with an identical request under way. Every caller gets an object of its own to keep.
+        """
+        reply = await (self._shared(address, body, context) if repeatable else self._send(address, body, context))
+        return _response(address.name, reply)
+
+    async def _shared(self, address: SubgraphAddress, body: bytes, context: FetchContext) -> bytes:
+        """The first asker sends; others wait for the same bytes, and one of them takes over when the first gives up."""
+        key = (address.url, context.identity, body)
+        while (pending := self._in_flight.get(key)) is not None:
+            seconds = self._seconds(context, address.name)
+            try:
+                async with asyncio.timeout(seconds):
+                    reply = await asyncio.shield(pending)
+            except TimeoutError:
+                raise _timed_out(address.name, seconds) from None
+            if reply is not None:
+                return reply
+        own: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+        self._in_flight[key] = own
+        try:
+            reply = await self._send(address, body, context, retry=True)
+        except SubgraphTimedOut as wrong:
+            # Its time may have been shorter than that of those who wait.
+            own.set_result(None) if context.deadline is not None else _refuse(own, wrong)
+            raise
+        except SubgraphError as wrong:
+            _refuse(own, wrong)
+            raise
+        except BaseException:
+            own.set_result(None)
+            raise
+        else:
+            own.set_result(reply)
+            return reply
+        finally:
+            del self._in_flight[key]
+
+    async def _send(
+        self, address: SubgraphAddress, body: bytes, context: FetchContext, *, retry: bool = False
+    ) -> bytes:
+        circuit = self._circuits.get(address.url)
+        if circuit is None:
+            circuit = self._circuits[address.url] = Circuit()
+        now = asyncio.get_running_loop().time
+        if not circuit.allows(now()):
+            raise SubgraphCircuitOpen(address.name, f"The subgraph {address.name!r} is given a moment to recover.")
+        seconds = self._seconds(context, address.name)
+        try:
+            async with asyncio.timeout(seconds):
+                try:
+                    reply = await self._post(address, body, context)
+                except SubgraphUnreachable:
+                    if not retry:
+                        raise
+                    await asyncio.sleep(RETRY_PAUSE_S)
+                    reply = await self._post(address, body, context)
+        except TimeoutError:
+            # With less than the full time there is nothing to hold against the subgraph.
+            if seconds == self._fetch_s:
+                circuit.failed(now())
+            raise _timed_out(address.name, seconds) from None
+        except SubgraphUnreachable:
+            circuit.failed(now())
+            raise
+        except SubgraphReplyInvalid:
+            circuit.answered()
+            raise
+        circuit.answered()
+        return reply
+
+    async def _post(self, address: SubgraphAddress, body: bytes, context: FetchContext) -> bytes:
+        try:
+            async with self._request(address, body, {**_JSON, **context.headers()}) as response:
+                return await self._body(address.name, response)
+        except (PyreqwestError, ValueError) as wrong:
+            # Also its own connect timeout: nobody is there, which is not the same as being slow.
+            raise _unreachable(address.name, wrong) from wrong
+
+    def _request(
+        self, address: SubgraphAddress, body: bytes, headers: Mapping[str, str]
+    ) -> AbstractAsyncContextManager[Response]:
+        if self._client is None:
+            self._client = (
+                ClientBuilder()
+                .http1_only()
+                .follow_redirects(False)
+                .no_proxy()
+                .connect_timeout(timedelta(seconds=CONNECT_S))
+                .pool_idle_timeout(timedelta(seconds=IDLE_S))
+                .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+                .user_agent("galleria-gateway")
+                .build()
+            )
+        return self._client.post(address.url).headers(dict(headers)).body_bytes(body).build_streamed()
+
+    async def _body(self, name: str, response: Response) -> bytes:
+        """The whole body; given up as soon as it is known to be too large, or to be no JSON."""
+        limit = self._reply_bytes_max
+        announced = response.get_header("content-length")
+        if announced is not None and announced.isdigit() and int(announced) > limit:
+            raise _too_large(name, limit)
+        media_type = response.get_header("content-type") or ""
+        if not media_type.startswith(("application/json", "application/graphql-response+json")):
+            text = bytes(await response.body_reader.read(DETAIL_CHARACTERS_MAX) or b"").decode(errors="replace")
+            detail = f"HTTP {response.status}, {media_type or 'no media type'}: {text}"
+            raise SubgraphReplyInvalid(name, f"The subgraph {name!r} did not answer with JSON.", detail=detail)
+        read = response.body_reader.read_chunk
+        first = await read()
+        if first is None:
+            return b""
+        chunks = [bytes(first)]
+        size = len(first)
+        while (chunk := await read()) is not None:
+            size += len(chunk)
+            if size > limit:
+                raise _too_large(name, limit)
+            chunks.append(bytes(chunk))
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def _seconds(self, context: FetchContext, name: str) -> float:
+        """How long this fetch may take."""
+        if context.deadline is None:
+            return self._fetch_s
+        seconds = min(self._fetch_s, context.deadline - asyncio.get_running_loop().time())
+        if seconds <= 0:
+            raise _timed_out(name, 0)
+        return seconds
+
+    async def events(self, address: SubgraphAddress, body: bytes, context: FetchContext) -> AsyncGenerator[Event, None]:
+        """The event stream that answers this body (the distinct-connections mode of GraphQL over SSE).
+
+        A subgraph that answers a refused subscription with plain JSON yields it as one ``next`` and ``complete``. A
+        stream that breaks before ``complete`` raises ``SubgraphUnreachable``.
+        """
+        name = address.name
+        try:
+            async with self._request(address, body, {**_EVENTS, **context.headers()}) as response:
+                if not (response.get_header("content-type") or "").startswith("text/event-stream"):
+                    async with asyncio.timeout(self._fetch_s):
+                        refusal = await self._body(name, response)
+                    yield Event("next", refusal)
+                    yield Event("complete", b"")
+                    return
+                parser = EventParser(self._reply_bytes_max)
+                while True:
+                    async with asyncio.timeout(SILENCE_S):
+                        chunk = await response.body_reader.read_chunk()
+                    if chunk is None:
+                        raise SubgraphUnreachable(name, f"The subgraph {name!r} broke off its event stream.")
+                    for event in parser.feed(bytes(chunk)):
+                        yield event
+                        if event.type == "complete":
+                            return
+        except FrameTooLarge:
+            raise _too_large(name, self._reply_bytes_max) from None
+        except (RequestTimeoutError, TimeoutError):
+            raise _timed_out(name, SILENCE_S) from None
+        except (PyreqwestError, ValueError) as wrong:
+            raise _unreachable(name, wrong) from wrong
+
+
+def _response(name: str, reply: bytes) -> dict[str, Any]:
+    """A GraphQL response, whatever the HTTP status: subgraphs answer 400 and 500 with perfectly good ones."""
+    try:
+        response = decode(reply)
+    except RequestMalformed as wrong:
+        detail = f"{wrong.message}: {reply[:DETAIL_CHARACTERS_MAX].decode(errors='replace')}"
+        raise SubgraphReplyInvalid(name, f"The subgraph {name!r} did not answer with JSON.", detail=detail) from None
+    return read_response(name, response)
+
+
+def read_response(name: str, response: Any) -> dict[str, Any]:
+    """A decoded reply, checked to have the form of a GraphQL response. Raises ``SubgraphReplyInvalid``."""
+    if (
+        not isinstance(response, dict)
+        or not ("data" in response or "errors" in response)
+        or not isinstance(response.get("data"), dict | None)
+        or not isinstance(response.get("errors"), list | None)
+    ):
+        raise SubgraphReplyInvalid(name, f"The subgraph {name!r} did not answer with a GraphQL response.")
+    return response
+
+
+def _refuse(future: asyncio.Future[bytes | None], error: SubgraphError) -> None:
+    # A copy: one exception raised in several tasks would gather all their tracebacks.
+    future.set_exception(type(error)(error.subgraph, error.message, detail=error.detail))
+    future.exception()
+
+
+def _timed_out(name: str, seconds: float) -> SubgraphTimedOut:
+    return SubgraphTimedOut(name, f"The subgraph {name!r} did not answer in time.", detail=f"after {seconds:.3f} s")
+
+
+def _unreachable(name: str, wrong: Exception) -> SubgraphUnreachable:
+    causes = (getattr(wrong, "details", None) or {}).get("causes") or ()
+    detail = "; ".join([str(wrong), *(cause["message"] for cause in causes)])
+    return SubgraphUnreachable(name, f"The subgraph {name!r} cannot be reached.", detail=detail)
+
+
+def _too_large(name: str, limit: int) -> SubgraphReplyInvalid:
+    return SubgraphReplyInvalid(name, f"The subgraph {name!r} sent more than {limit} bytes.")
