@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 import uvicorn
@@ -23,6 +24,7 @@ from pydantic import ValidationError
 from subgraphs.chassis.app import Service, create_app, drain
 from subgraphs.chassis.config import PORTS, ServiceSettings, settings_error_line
 from subgraphs.chassis.embedded_mongo import dies_with
+from subgraphs.chassis.mongo import DatabaseUnreachable, Mongo
 from subgraphs.chassis.telemetry import configure_logging
 
 NAMES = tuple(PORTS)
@@ -76,6 +78,9 @@ def serve(
         raise typer.Exit(_serve_all())
     service = find_service(name)
     settings = read_settings(name, port)
+    if not asyncio.run(_database_answers(settings)):
+        typer.echo(f"no MongoDB server answers at {_address(settings.mongodb_uri)}", err=True)
+        raise typer.Exit(2)
     configure_logging(settings.log_format, settings.log_level, settings.name)
     server = _Server(
         uvicorn.Config(
@@ -94,6 +99,19 @@ def serve(
     server.run()
     if not server.started:
         raise typer.Exit(1)
+
+
+async def _database_answers(settings: ServiceSettings) -> bool:
+    try:
+        async with await Mongo.connect(settings.mongodb_uri, settings.mongodb_driver):
+            return True
+    except DatabaseUnreachable:
+        return False
+
+
+def _address(uri: str) -> str:
+    """Hosts and ports of a URI, without the credentials it may carry."""
+    return urlsplit(uri).netloc.rpartition("@")[2]
 
 
 def _serve_all() -> int:

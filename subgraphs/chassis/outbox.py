@@ -30,6 +30,7 @@ from __future__ import annotations
 
 import asyncio
 import bisect
+import contextlib
 import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -46,6 +47,7 @@ from subgraphs.chassis.mongo import (
     Document,
     DuplicateKey,
     Index,
+    MongoError,
     Session,
     Update,
 )
@@ -189,17 +191,20 @@ class Relay:
                     if await self._sequence() == BATCH_MAX:
                         self._wake.set()
                     continue
+                if not self.leading:
+                    await asyncio.sleep(renew_at - loop.time())
+                    continue
                 try:
-                    async with asyncio.timeout(max(0.0, renew_at - loop.time())):
+                    async with asyncio.timeout_at(renew_at):
                         await self._wake.wait()
-                        if not self.leading:
-                            await asyncio.sleep(RENEW_S)
                 except TimeoutError:
                     pass
         finally:
             if self.leading:
                 self.leading = False
-                await self._release()
+                # A database that can not be told will see the lease end by itself.
+                with contextlib.suppress(MongoError):
+                    await self._release()
 
     async def _hold(self) -> bool:
         now = self._clock.now()
