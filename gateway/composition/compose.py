@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gateway.composition.advice import advice
 from gateway.composition.api import api_schema_sdl
 from gateway.composition.merge import merge
 from gateway.composition.render import render
@@ -30,8 +31,6 @@ def compose(subgraphs: Sequence[SubgraphSource]) -> CompositionResult:
         if subgraph is not None:
             read.append(subgraph)
     errors += _repeated_names(subgraphs)
-    if errors:
-        return _failed(errors)
 
     upgraded = upgrade(read)
     errors += [error for subgraph in upgraded for rule in SUBGRAPH_RULES for error in rule(subgraph)]
@@ -58,7 +57,7 @@ def compose(subgraphs: Sequence[SubgraphSource]) -> CompositionResult:
 
     api = api_schema_sdl(supergraph)
     unsatisfied, satisfiability_hints = check_satisfiability(merged, api)
-    hints = [*merged.hints, *satisfiability_hints]
+    hints = [*merged.hints, *advice(merged), *satisfiability_hints]
     if unsatisfied:
         return _failed(unsatisfied, hints)
     return CompositionResult(supergraph, api, (), tuple(hints))

@@ -61,6 +61,24 @@ def print_field_set(selection_set: SelectionSetNode) -> str:
     return " ".join(print_ast(selection_set).split())[2:-2]
 
 
+def is_known(schema: GraphQLSchema, parent: GraphQLNamedType, selection_set: SelectionSetNode) -> bool:
+    """Whether all a field set names exists."""
+    for selection in selection_set.selections:
+        if isinstance(selection, InlineFragmentNode):
+            condition = selection.type_condition
+            narrowed = parent if condition is None else schema.type_map.get(condition.name.value)
+            if narrowed is None or not is_known(schema, narrowed, selection.selection_set):
+                return False
+        elif isinstance(selection, FieldNode) and selection.name.value != "__typename":
+            holder = parent if isinstance(parent, GraphQLObjectType | GraphQLInterfaceType) else None
+            field = holder.fields.get(selection.name.value) if holder else None
+            if field is None:
+                return False
+            if selection.selection_set and not is_known(schema, get_named_type(field.type), selection.selection_set):
+                return False
+    return True
+
+
 def selected_fields(
     schema: GraphQLSchema, parent: GraphQLNamedType, selection_set: SelectionSetNode, *, implementations: bool
 ) -> Iterator[Coordinate]:

@@ -146,7 +146,7 @@ def _merge_fields(merged: Merged, merged_type: MergedType) -> None:
                     coordinate,
                 )
             )
-        if lacking and not is_entity and merged_type.name not in ROOTS.values():
+        if lacking and owned and not is_entity and merged_type.name not in ROOTS.values():
             code = "OBJECT" if merged_type.kind is Kind.OBJECT else "INTERFACE"
             merged.hints.append(
                 Hint(

@@ -66,7 +66,7 @@ from graphql.validation import PossibleTypeExtensionsRule
 from graphql.validation.specified_rules import specified_sdl_rules
 from graphql.validation.validate import validate_sdl
 
-from gateway.composition.field_sets import Coordinate, selected_fields, selection_or_none
+from gateway.composition.field_sets import Coordinate, is_known, selected_fields, selection_or_none
 from gateway.composition.links import Link, read_links
 from gateway.composition.result import SubgraphSource
 from gateway.composition.vocabulary import (
@@ -189,7 +189,8 @@ class Subgraph:
     def _selected(self, word: str, *, implementations: bool) -> Iterator[Coordinate]:
         for target, _, directive in self.field_sets(word):
             selection = selection_or_none(string_argument(directive, "fields") or "")
-            if selection is not None:
+            # A field set with a fault uses nothing: a rule reports it, and what it alone would have used.
+            if selection is not None and is_known(self.schema, target, selection):
                 yield from selected_fields(self.schema, target, selection, implementations=implementations)
 
     @cached_property

@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 from gateway.composition.merged import Merged
 from gateway.composition.rules.authorization_on_interfaces import authorization_on_interfaces
 from gateway.composition.rules.composed_directives import composed_directives
+from gateway.composition.rules.contexts import context_names, context_uses, contextual_arguments
 from gateway.composition.rules.demand import demand
+from gateway.composition.rules.directive_arguments import directive_arguments
 from gateway.composition.rules.enum_values import enum_values
 from gateway.composition.rules.extension_bases import extension_bases
 from gateway.composition.rules.external_fields import external_fields
@@ -47,6 +49,8 @@ SUBGRAPH_RULES: tuple[Callable[[Subgraph], Iterator[CompositionError]], ...] = (
     interface_object_keys,
     authorization_on_interfaces,
     demand,
+    context_names,
+    context_uses,
 )
 
 MERGE_RULES: tuple[Callable[[Merged], Iterator[CompositionError]], ...] = (
@@ -61,8 +65,10 @@ MERGE_RULES: tuple[Callable[[Merged], Iterator[CompositionError]], ...] = (
     external_fields,
     field_types,
     required_inputs,
+    directive_arguments,
     enum_values,
     field_sharing,
+    contextual_arguments,
 )
 
 SUPERGRAPH_RULES: tuple[Callable[[Merged], Iterator[CompositionError]], ...] = (

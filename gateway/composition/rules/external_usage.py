@@ -21,7 +21,7 @@ def external_usage(subgraph: Subgraph) -> Iterator[CompositionError]:
                 coordinate,
                 "a field of an interface cannot be @external: mark the fields of its implementations",
             )
-        elif (type_name, field_name) not in subgraph.used:
+        if (type_name, field_name) not in subgraph.used:
             yield in_subgraph(
                 subgraph,
                 "EXTERNAL_UNUSED",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from graphql import GraphQLInterfaceType
 
-from gateway.composition.field_sets import print_field_set
+from gateway.composition.field_sets import is_known, print_field_set
 from gateway.composition.findings import in_subgraph
 from gateway.composition.subgraph import Key, Subgraph
 from gateway.errors import CompositionError
@@ -19,7 +19,7 @@ def interface_keys(subgraph: Subgraph) -> Iterator[CompositionError]:
             continue
         implementations = subgraph.schema.get_implementations(found).objects
         for key in keys:
-            if not key.resolvable:
+            if not key.resolvable or key.selection is None or not is_known(subgraph.schema, found, key.selection):
                 continue
             for implementation in implementations:
                 own = [other for other in subgraph.keys.get(implementation.name, ()) if _normal(other) == _normal(key)]
