@@ -7,7 +7,7 @@ their published codes; hints either way. The same sources give the same bytes, i
 
 *Never* reads files or the network, plans, or executes; never stops at the first error; knows nothing of this house's subgraphs.
 
-*Theory*: reading removes spelling (``subgraph.py``), upgrading removes federation 1 (``upgrade.py``), merging is total and
+*Theory*: reading removes spelling (``reading.py`` → ``subgraph.py``), upgrading removes federation 1 (``upgrade.py``), merging is total and
 keeps for each element where it came from (``merge.py`` → ``merged.py``), rules judge (``rules``), rendering prints
 (``render.py``), and satisfiability proves that every client path can be answered (``satisfiability.py``, which explains itself).
 """

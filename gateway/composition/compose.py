@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from gateway.composition.advice import advice
 from gateway.composition.api import api_schema_sdl
 from gateway.composition.merge import merge
+from gateway.composition.reading import read_subgraph
 from gateway.composition.render import render
 from gateway.composition.result import CompositionResult, Hint, SubgraphSource
 from gateway.composition.rules import API_RULES, MERGE_RULES, SUBGRAPH_RULES, SUPERGRAPH_RULES
 from gateway.composition.rules.graphql_validity import graphql_validity
 from gateway.composition.satisfiability import check_satisfiability
-from gateway.composition.subgraph import Subgraph, read_subgraph
+from gateway.composition.subgraph import Subgraph
 from gateway.composition.upgrade import upgrade
 from gateway.errors import CompositionError
 

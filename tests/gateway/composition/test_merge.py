@@ -230,6 +230,42 @@ def test_a_composed_directive_reaches_the_supergraph_but_not_the_api() -> None:
     assert "@upper" not in api(result)
 
 
+def test_a_contextual_argument_leaves_the_api_and_needs_the_newest_join_specification() -> None:
+    result = composed(
+        one='type Query { p: P } type P @context(name: "shop") { x: ID! a: A }'
+        ' type A @key(fields: "id") { id: ID! y(s: ID! @fromContext(field: "$shop { x }")): Int }'
+    )
+    text = supergraph(result)
+    assert "join/v0.5" in text
+    assert '{context: "one__shop", name: "s", type: "ID!", selection: "{ x }"}' in text
+    assert '@context(name: "one__shop")' in text
+    assert "  y: Int" in api(result)
+
+
+def test_composed_directives_of_one_specification_share_its_link() -> None:
+    header = federation_2().strip() + ' @link(url: "https://house.test/case/v1.2", import: ["@upper", "@lower"])'
+    text = supergraph(
+        composed(
+            one=f'{header} @composeDirective(name: "@upper") @composeDirective(name: "@lower")'
+            " directive @upper on FIELD_DEFINITION directive @lower on FIELD_DEFINITION type Query { a: Int @upper @lower }"
+        )
+    )
+    assert '@link(url: "https://house.test/case/v1.2", import: ["@lower", "@upper"])' in text
+
+
+def test_differences_that_are_settled_silently_are_hinted_at() -> None:
+    found = hints(
+        'type Query { "one" a: Int @shareable @cost(weight: 1) b: Int @shareable @deprecated(reason: "x") } enum E { A }',
+        'type Query { "two" a: Int @shareable @cost(weight: 2) b: Int @shareable @deprecated(reason: "y") }',
+    )
+    assert found == {
+        "INCONSISTENT_DESCRIPTION",
+        "MERGED_NON_REPEATABLE_DIRECTIVE_ARGUMENTS",
+        "INCONSISTENT_NON_REPEATABLE_DIRECTIVE_ARGUMENTS",
+        "UNUSED_ENUM_TYPE",
+    }
+
+
 def test_names_of_imports_do_not_matter() -> None:
     plain = composed(one='type Query { t: T } type T @key(fields: "id") { id: ID! }')
     prefixed = composed(

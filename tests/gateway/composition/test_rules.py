@@ -47,7 +47,7 @@ ONE_SUBGRAPH = {
     ),
     "an interface field is external": (
         "EXTERNAL_ON_INTERFACE",
-        "type Query { a: I } interface I { x: ID @external } type A implements I { x: ID }",
+        "type Query { a: I } interface J { x: ID } interface I implements J { x: ID @external } type A implements I & J { x: ID }",
     ),
     "an interface's key is not its implementation's": (
         "INTERFACE_KEY_NOT_ON_IMPLEMENTATION",
@@ -333,6 +333,59 @@ def test_an_error_says_where_why_and_what_to_do() -> None:
     assert error.coordinate == "T.x"
     assert error.subgraphs == ("one", "two")
     assert 'not marked @shareable in "one"' in error.message
+
+
+CONTEXTS = {
+    "a context name has an underscore": (
+        "CONTEXT_NAME_INVALID",
+        'type Query { a: A } type A @context(name: "the_shop") { x: ID }',
+    ),
+    "nothing sets the context": (
+        "CONTEXT_NOT_SET",
+        'type Query { a: A } type A @key(fields: "id") { id: ID y(s: ID @fromContext(field: "$shop { x }")): Int }',
+    ),
+    "no context is named": (
+        "NO_CONTEXT_IN_SELECTION",
+        'type Query { a: A } type A @key(fields: "id") { id: ID y(s: ID @fromContext(field: "{ x }")): Int }',
+    ),
+    "a contextual field cannot be entered": (
+        "CONTEXT_NO_RESOLVABLE_KEY",
+        'type Query { a: P } type P @context(name: "shop") { x: ID a: A }'
+        ' type A { y(s: ID @fromContext(field: "$shop { x }")): Int }',
+    ),
+    "a context selects what its setter lacks": (
+        "CONTEXT_INVALID_SELECTION",
+        'type Query { a: P } type P @context(name: "shop") { x: ID a: A }'
+        ' type A @key(fields: "id") { id: ID y(s: ID @fromContext(field: "$shop { z }")): Int }',
+    ),
+}
+
+
+@pytest.mark.parametrize(("code", "sdl"), CONTEXTS.values(), ids=list(CONTEXTS))
+def test_a_context_that_cannot_be_used_is_found(code: str, sdl: str) -> None:
+    assert codes(composed(one=sdl)) == [code]
+
+
+def test_one_subgraph_cannot_ask_clients_for_what_another_takes_from_a_context() -> None:
+    result = composed(
+        one='type Query { p: P } type P @context(name: "shop") { x: ID a: A }'
+        ' type A @key(fields: "id") { id: ID y(s: ID @fromContext(field: "$shop { x }")): Int @shareable }',
+        two='type A @key(fields: "id") { id: ID y(s: ID!): Int @shareable }',
+    )
+    assert codes(result) == ["CONTEXTUAL_ARGUMENT_NOT_CONTEXTUAL_IN_ALL_SUBGRAPHS"]
+
+
+def test_an_executable_directive_takes_the_same_arguments_everywhere() -> None:
+    result = composed(
+        one="directive @fast(by: Int) on FIELD type Query { a: Int }",
+        two="directive @fast(by: String) on FIELD type Query { b: Int }",
+    )
+    assert codes(result) == ["FIELD_ARGUMENT_TYPE_MISMATCH"]
+
+
+def test_faults_of_one_subgraph_are_reported_though_another_cannot_be_read() -> None:
+    result = composed(one="type Query {", two='type A @key(fields: "nope") { id: ID }')
+    assert codes(result) == ["INVALID_GRAPHQL", "KEY_INVALID_FIELDS"]
 
 
 def test_reserved_and_repeated_names_are_refused() -> None:
