@@ -27,6 +27,8 @@ class Limits(BaseModel):
 
     body_bytes_max: Bytes = 1_000_000
     """A request body; more is refused while it is still arriving."""
+    body_ms_max: Milliseconds = 10_000
+    """How long a request body may take to arrive; connections that only trickle are given up."""
     document_tokens_max: Count = 10_000
     """Lexical tokens of a document; bounds parsing, which happens before anything is known about it."""
     depth_max: Count = 30

@@ -10,6 +10,7 @@
     │   ├─ LimitExceeded              one code a limit, for example MAX_DEPTH_EXCEEDED
     │   ├─ RequestMalformed           BAD_REQUEST
     │   ├─ BodyTooLarge               PAYLOAD_TOO_LARGE
+    │   ├─ BodyTooSlow                REQUEST_TIMEOUT
     │   ├─ MethodNotAllowed           METHOD_NOT_ALLOWED
     │   ├─ MediaTypeUnsupported       UNSUPPORTED_MEDIA_TYPE
     │   ├─ MediaTypeNotAcceptable     NOT_ACCEPTABLE
@@ -92,6 +93,11 @@ class RequestMalformed(RequestError):
 class BodyTooLarge(RequestError):
     code = "PAYLOAD_TOO_LARGE"
     http_status = 413
+
+
+class BodyTooSlow(RequestError):
+    code = "REQUEST_TIMEOUT"
+    http_status = 408
 
 
 class MethodNotAllowed(RequestError):

@@ -40,6 +40,8 @@ from subgraphs.chassis.telemetry import outgoing_headers
 
 QUERIES = frozenset({OperationKind.QUERY})
 ONE_ANSWER = frozenset({OperationKind.QUERY, OperationKind.MUTATION})
+HARMLESS = frozenset({OperationKind.QUERY, OperationKind.SUBSCRIPTION})
+ANY = frozenset(OperationKind)
 
 OPERATIONS = Counter("galleria_operations", "Operations by kind and outcome.", ("kind", "outcome"))
 SUBSCRIPTIONS_NOW = Gauge("galleria_subscriptions_now", "Subscriptions open in this process.")
@@ -110,9 +112,11 @@ class Pipeline:
         ready = await self._prepare(request, caller, kinds)
         return await self._execute(ready)
 
-    async def stream(self, request: GraphQLRequest, caller: Caller) -> AsyncIterator[GraphQLResponse]:
+    async def stream(
+        self, request: GraphQLRequest, caller: Caller, *, kinds: frozenset[OperationKind] = ANY
+    ) -> AsyncIterator[GraphQLResponse]:
         """Run any operation as a stream of results; a query or a mutation has one. Awaiting it raises the refusals."""
-        ready = await self._prepare(request, caller, frozenset(OperationKind))
+        ready = await self._prepare(request, caller, kinds)
         if ready.planned.operation.kind is not OperationKind.SUBSCRIPTION:
             return _once(await self._execute(ready))
         if self._open_streams >= self.settings.limits.subscriptions_max:

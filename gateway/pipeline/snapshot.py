@@ -7,7 +7,7 @@ snapshot and swapping one reference; requests under way finish on the old one.
 from __future__ import annotations
 
 from concurrent.futures import Executor as ThreadExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from gateway.config import Settings
@@ -90,7 +90,9 @@ class Snapshot:
         return await self._planned.get((document.text, operation_name, shape), lambda: self._plan(prepared, shape))
 
     def _plan(self, prepared: Prepared, shape: Shape) -> Planned:
-        whole = allowed = prepared.operation
+        whole = prepared.operation
+        # The planner gives keys to the fields it adds; those of one shape's plan are no business of another's.
+        allowed = replace(whole, keys=whole.keys.copy())
         refusals: tuple[Refusal, ...] = ()
         if not all(shape):
             denied = frozenset(rule for rule, satisfied in zip(prepared.rules, shape, strict=True) if not satisfied)

@@ -26,7 +26,7 @@ from gateway.config import Settings
 from gateway.errors import GatewayError, MethodNotAllowed, NotAuthenticated, RequestError, RequestMalformed
 from gateway.exchange import decode
 from gateway.pipeline.issuer import KINDS, Claims, DevelopmentIssuer
-from gateway.pipeline.pipeline import ONE_ANSWER, QUERIES, Pipeline
+from gateway.pipeline.pipeline import ANY, HARMLESS, ONE_ANSWER, QUERIES, Pipeline
 from gateway.plan import render_json, render_text
 from gateway.serving import event_source, http, websocket
 from subgraphs.chassis.telemetry import METRICS_MEDIA_TYPE, RequestTelemetry, logger, metrics_text
@@ -68,9 +68,12 @@ class Application:
                 raise MethodNotAllowed("GraphQL is served by GET and POST.")
             caller = await self._pipeline.caller(request.headers)
             exchange = await http.read(request, self._settings.limits)
-            facts["operation"] = exchange.operation_name
+            # Bounded: this is the client's text, and it goes into the log.
+            facts["operation"] = (exchange.operation_name or "")[: self._settings.limits.header_characters_max]
             if media_type == http.EVENT_STREAM:
-                results = await self._pipeline.stream(exchange, caller)
+                results = await self._pipeline.stream(
+                    exchange, caller, kinds=HARMLESS if request.method == "GET" else ANY
+                )
                 return event_source.stream(
                     results,
                     heartbeat_s=self._settings.sse_heartbeat_s,
@@ -126,7 +129,7 @@ class Application:
         assert self._issuer is not None
         try:
             http.check_json(request)
-            body = decode(await http.read_body(request, self._settings.limits.body_bytes_max))
+            body = decode(await http.read_body(request, self._settings.limits))
             return JSONResponse({"token": self._issuer.issue(_claims(body))}, headers={"cache-control": "no-store"})
         except RequestError as error:
             return http.refuse(error, http.JSON, self._pipeline.refusal(error))

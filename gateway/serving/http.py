@@ -11,6 +11,7 @@ which together with the CORS policy is the protection against forged requests; G
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ from starlette.responses import Response
 from gateway.config import Limits
 from gateway.errors import (
     BodyTooLarge,
+    BodyTooSlow,
     DocumentInvalid,
     GatewayError,
     LimitExceeded,
@@ -91,7 +93,7 @@ async def read(request: Request, limits: Limits) -> GraphQLRequest:
     if request.method == "GET":
         return _from_query_string(request.url.query)
     check_json(request)
-    body = decode(await read_body(request, limits.body_bytes_max))
+    body = decode(await read_body(request, limits))
     if isinstance(body, list):
         raise RequestMalformed("Batches of requests are not supported; send each request by itself.")
     return read_request(body)
@@ -110,19 +112,23 @@ def check_json(request: Request) -> None:
         raise MediaTypeUnsupported("Compressed request bodies are not supported.")
 
 
-async def read_body(request: Request, bytes_max: int) -> bytes:
+async def read_body(request: Request, limits: Limits) -> bytes:
     """The body, or BodyTooLarge as soon as it is known to be: by its announced length, or by what has arrived."""
+    bytes_max = limits.body_bytes_max
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > bytes_max:
         raise BodyTooLarge(f"The body is larger than {bytes_max} bytes.")
     parts: list[bytes] = []
     size = 0
     try:
-        async for part in request.stream():
-            size += len(part)
-            if size > bytes_max:
-                raise BodyTooLarge(f"The body is larger than {bytes_max} bytes.")
-            parts.append(part)
+        async with asyncio.timeout(limits.body_ms_max / 1000):
+            async for part in request.stream():
+                size += len(part)
+                if size > bytes_max:
+                    raise BodyTooLarge(f"The body is larger than {bytes_max} bytes.")
+                parts.append(part)
+    except TimeoutError:
+        raise BodyTooSlow(f"The body did not arrive within {limits.body_ms_max} ms.") from None
     except ClientDisconnect:
         raise RequestMalformed("The body ended early.") from None
     return b"".join(parts)
@@ -161,8 +167,8 @@ def refuse(error: GatewayError, media_type: str, response: GraphQLResponse) -> R
         headers["www-authenticate"] = "Bearer"
     if error.http_status == 503:
         headers["retry-after"] = "5"
-    if isinstance(error, BodyTooLarge):
+    if isinstance(error, BodyTooLarge | BodyTooSlow):
         # What is still on its way would be read as the next request.
         headers["connection"] = "close"
-    shown = JSON if media_type == EVENT_STREAM else media_type
+    shown = GRAPHQL_RESPONSE if media_type == EVENT_STREAM else media_type
     return respond(response, shown, status_of(error, shown), headers)

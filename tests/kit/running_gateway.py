@@ -189,13 +189,13 @@ async def _serving(subgraph: FakeSubgraph) -> AsyncIterator[FakeSubgraph]:
     )
     with listening() as one:
         subgraph.url = f"http://127.0.0.1:{one.getsockname()[1]}/graphql"
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(server._serve([one]))
-            try:
-                yield subgraph
-            finally:
-                subgraph.released.set()
-                server.should_exit = True
+        serving = asyncio.ensure_future(server._serve([one]))
+        try:
+            yield subgraph
+        finally:
+            subgraph.released.set()
+            server.should_exit = True
+            await serving
 
 
 @asynccontextmanager
@@ -212,16 +212,12 @@ async def running_gateway(*, operations: Path | None = None, **settings: Any) ->
         started = asyncio.Event()
         with listening() as one:
             url = f"http://127.0.0.1:{one.getsockname()[1]}"
-            async with (
-                asyncio.TaskGroup() as tasks,
-                httpx.AsyncClient(base_url=url, trust_env=False, timeout=15) as http,
-            ):
-                serving = tasks.create_task(gateway.serve(one, on_start=started.set))
-                await asyncio.wait(
-                    {serving, waiting := asyncio.ensure_future(started.wait())}, return_when=asyncio.FIRST_COMPLETED
-                )
-                waiting.cancel()
+            async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=15) as http:
+                serving = asyncio.ensure_future(gateway.serve(one, on_start=started.set))
                 try:
+                    async with asyncio.timeout(10):
+                        await started.wait()
                     yield RunningGateway(gateway, url, http, things, stock)
                 finally:
                     gateway.stop()
+                    await serving
