@@ -245,6 +245,8 @@ class _Run:
             if self.before[fetch.id] <= self.sent:
                 self.problem(f"{where} needs {', '.join(missing)} of {target.type}, which no earlier fetch brought")
             return
+        for name in _ambiguous(representation.fields):
+            self.problem(f"{where} sends two values as {name} in one representation")
         given = _given(representation.fields)
         if not any(key.resolvable and _covers(given, key.fields) for key in known.keys):
             self.problem(f"{where} sends {representation.typename} without any of its keys")
@@ -483,6 +485,14 @@ class _Walker:
         for each, found in place.objects.items():
             inner = _Walker(self.run, self.fetch, self.subgraph, {}, frozenset())
             inner.walk(body, found, static.name if stand_in else each, view, inner_path)
+
+
+def _ambiguous(fields: Iterable[RequiredField]) -> Iterator[str]:
+    keys: dict[str, str] = {}
+    for each in fields:
+        if keys.setdefault(each.name, each.key) != each.key and not each.only_types:
+            yield each.name
+        yield from _ambiguous(each.fields)
 
 
 def _given(fields: Iterable[RequiredField]) -> dict[str, Any]:

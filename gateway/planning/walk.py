@@ -758,11 +758,18 @@ class Walk:
                 and visit.group.subgraph == subgraph
                 and not (purpose.consumer is not None and self.fetches.depends(visit.group, purpose.consumer))
                 and all(self.independent(place, visit, each, want) for each in want.types)
+                and not any(self.clashes(visit, each, want) for each in want.types)
             ):
                 self.wait_for(purpose, visit.group)
                 self.widen(place, visit, want.types, purpose)
                 return visit
         return self.new_visit(place, subgraph, types, purpose)
+
+    def clashes(self, visit: Visit, object_type: str, want: Want) -> bool:
+        """Whether the representation already carries a required field with other arguments under the one name."""
+        given = visit.group.inputs.get(object_type)
+        required = self.requirement(visit.group.subgraph, object_type, want.need.name)
+        return given is not None and any(clash(fields, required) for _, fields in given.fields)
 
     def independent(self, place: Place, visit: Visit, object_type: str, want: Want) -> bool:
         """Whether what the field requires can be had without waiting for this visit's group."""
@@ -818,3 +825,12 @@ def merged(wants: list[Want]) -> list[Want]:
 def first_leaf(need: Need) -> str:
     """A need's name for people: the way to its first leaf."""
     return f"{need.name}.{first_leaf(need.below[0][1])}" if need.below else need.name
+
+
+def clash(first: FieldSet, second: FieldSet) -> bool:
+    """Whether two field sets want one name with different arguments; a representation has one value a name."""
+    return any(
+        one.name == other.name and (one.arguments != other.arguments or clash(one.fields, other.fields))
+        for one in first
+        for other in second
+    )

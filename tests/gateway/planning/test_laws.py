@@ -16,7 +16,8 @@ from gateway.operation import normalise
 from gateway.plan import render_text
 from gateway.planning.planner import Planner
 from gateway.planning.verify import verify
-from tests.gateway.planning.generated import operations
+from tests.gateway.planning.generated import FLAGS, operations
+from tests.gateway.planning.simulated import Interpreter, World, answered_by_one_server
 from tests.gateway.planning.small_worlds import WORLDS, planner_of, sdl_of, supergraph_of
 
 
@@ -30,6 +31,22 @@ def test_every_plan_passes_the_verifier(world: str, data: st.DataObject) -> None
     operation = normalise(document, None, supergraph.api_schema)
     plan = planner_of(world).plan(operation)
     assert verify(plan, operation, supergraph) == []
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@given(data=st.data(), flags=st.fixed_dictionaries(dict.fromkeys(FLAGS, st.booleans())))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+def test_the_subgraphs_together_answer_what_one_server_would(
+    world: str, data: st.DataObject, flags: dict[str, bool]
+) -> None:
+    supergraph = supergraph_of(world)
+    document = parse(data.draw(operations(supergraph.api_schema)))
+    assume(not validate(supergraph.api_schema, document))
+    operation = normalise(document, None, supergraph.api_schema)
+    plan = planner_of(world).plan(operation)
+    imaginary = World(supergraph)
+    expected = answered_by_one_server(imaginary, operation, flags)
+    assert Interpreter(imaginary, operation, flags).run(plan) == expected
 
 
 @pytest.mark.parametrize("world", WORLDS)

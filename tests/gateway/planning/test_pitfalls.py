@@ -61,6 +61,15 @@ def test_a_requirement_with_arguments_does_not_clash_with_the_client() -> None:
     assert required == {"sku": "sku", "price": "price__2", "weight": "weight"}
 
 
+def test_requirements_of_one_field_with_other_arguments_are_not_sent_as_one_value() -> None:
+    plan = planned("store", '{ product(id: "1") { shipping duty } }')
+    sent = [
+        [(each.name, each.key) for each in entity.representations[0].fields if each.name == "price"]
+        for entity in plan.fetches[1].entities
+    ]
+    assert sent == [[("price", "price")], [("price", "price__2")]]
+
+
 def test_a_null_in_a_required_object_may_be_sent() -> None:
     plan = planned("store", "{ products { crate } }")
     sku, size = plan.fetches[1].entities[0].representations[0].fields

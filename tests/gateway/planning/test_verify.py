@@ -72,6 +72,16 @@ def test_a_representation_without_what_is_required_is_noticed() -> None:
     assert "requires fields that its representation does not carry" in found("store", STOCK, damage)
 
 
+def test_two_values_under_one_name_are_noticed() -> None:
+    def damage(plan: QueryPlan) -> QueryPlan:
+        entity = plan.fetches[1].entities[0]
+        fields = entity.representations[0].fields
+        doubled = replace(entity.representations[0], fields=(*fields, replace(fields[1], key="name")))
+        return with_fetch(plan, 1, entities=(replace(entity, representations=(doubled,)),))
+
+    assert "sends two values as price" in found("store", STOCK, damage)
+
+
 def test_an_external_field_is_noticed() -> None:
     said = found("store", STOCK, lambda plan: with_document(plan, 1, "inStock", "inStock weight"))
     assert "Product.weight is external there" in said
