@@ -1,6 +1,7 @@
 """Fixtures every test may use: a MongoDB server for the session, a database of its own for each test.
 
-``MONGODB_URI`` names the server to use; without it the embedded one is started once, over a throw-away folder.
+``MONGODB_URI`` names the server to use; without it the embedded one is started once, over a throw-away folder
+(``GALLERIA_EMBEDDED_MONGODB=python`` takes its Python variant).
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from subgraphs.chassis.embedded_mongo import ROOT, EmbeddedMongo
+from subgraphs.chassis.embedded_mongo import ROOT, EmbeddedMongo, Variant
 from subgraphs.chassis.mongo import Database, DriverName, Mongo
 
 CHECKOUT = Path(__file__).parent.parent
@@ -25,7 +27,8 @@ def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if given:
         yield given
         return
-    with EmbeddedMongo(tmp_path_factory.mktemp("mongodb"), root=CHECKOUT / ROOT) as uri:
+    variant = cast("Variant", os.environ.get("GALLERIA_EMBEDDED_MONGODB", "rust"))
+    with EmbeddedMongo(tmp_path_factory.mktemp("mongodb"), variant=variant, root=CHECKOUT / ROOT) as uri:
         yield uri
 
 
