@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import json
 import os
 import signal
 import subprocess
@@ -22,7 +23,7 @@ import uvicorn
 from pydantic import ValidationError
 
 from subgraphs.chassis.app import Service, create_app, drain
-from subgraphs.chassis.config import PORTS, ServiceSettings, settings_error_line
+from subgraphs.chassis.config import PORTS, ServiceSettings, local_peers, settings_error_line
 from subgraphs.chassis.embedded_mongo import dies_with
 from subgraphs.chassis.mongo import DatabaseUnreachable, Mongo
 from subgraphs.chassis.telemetry import configure_logging
@@ -144,12 +145,20 @@ def print_(
     name: Annotated[str | None, typer.Argument(help="The subgraph whose schema to print.")] = None,
     all_: Annotated[bool, typer.Option("--all", help="Print all of them.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder to write NAME.graphql into, instead of printing.")] = None,
+    format_: Annotated[
+        Form, typer.Option("--format", help="json gives the list of name, url and sdl that compose takes.")
+    ] = Form.text,
 ) -> None:
     """Print the SDL of a subgraph, as its gateway sees it."""
     if all_ == (name is not None):
         raise typer.BadParameter("name one subgraph, or say --all")
-    for each in NAMES if name is None else (name,):
-        sdl = find_service(each).schema.as_str().strip() + "\n"
+    printed = {each: find_service(each).schema.as_str().strip() + "\n" for each in (NAMES if name is None else (name,))}
+    if format_ is Form.json:
+        peers = local_peers()
+        subgraphs = [{"name": each, "url": f"{peers[each]}/graphql", "sdl": sdl} for each, sdl in printed.items()]
+        typer.echo(json.dumps(subgraphs))
+        return
+    for each, sdl in printed.items():
         if out is None:
             typer.echo(sdl, nl=False)
         else:
@@ -167,6 +176,31 @@ def seed(
 
     settings = [read_settings(name) for name in NAMES]
     asyncio.run(load(settings, scale=scale.value, seed=version))
+
+
+@cli.command("seed-files")
+def seed_files(
+    out: Annotated[Path, typer.Argument(help="Folder to write into.")],
+    scale: Annotated[Scale, typer.Option(help="How much to write.")] = Scale.tiny,
+    version: Annotated[int, typer.Option(help="The seed number.")] = 1,
+) -> None:
+    """Write the data set as NDJSON files with a manifest of their sha256."""
+    from subgraphs.seed.load import write_files
+
+    for name, digest in write_files(out, scale=scale.value, seed=version).items():
+        typer.echo(f"{digest}  {name}")
+
+
+@cli.command("drop")
+def drop_(
+    yes: Annotated[bool, typer.Option("--yes", help="Really remove the databases of all five services.")] = False,
+) -> None:
+    """Remove the databases of all five services, and what the seed remembers of them."""
+    from subgraphs.seed.load import drop
+
+    if not yes:
+        raise typer.BadParameter("say --yes to remove the databases")
+    asyncio.run(drop([read_settings(name) for name in NAMES]))
 
 
 def main() -> None:

@@ -1,12 +1,15 @@
 """The data set is the same on every machine and tells one consistent story."""
 
 import hashlib
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from subgraphs.seed.history import in_currency, orders
+from subgraphs.seed.load import write_files
 from subgraphs.seed.world import SCALES, World
 
 
@@ -68,3 +71,17 @@ def test_conversion_rounds_half_to_even() -> None:
     assert in_currency(100, "USD") == 108
     assert in_currency(300, "USD") == 326
     assert in_currency(1000, "EUR") == 1000
+
+
+def test_the_files_of_a_seed_are_the_same_bytes_in_another_process(tmp_path: Path) -> None:
+    first = write_files(tmp_path / "first", scale="tiny", seed=1)
+    subprocess.run(
+        [sys.executable, "-m", "subgraphs", "seed-files", str(tmp_path / "second"), "--scale", "tiny"],
+        env={"PYTHONHASHSEED": "3", "PATH": ""},
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    assert json.loads((tmp_path / "second" / "manifest.json").read_text())["files"] == dict(sorted(first.items()))
+    for name in first:
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
