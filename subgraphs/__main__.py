@@ -33,6 +33,13 @@ NAMES = tuple(PORTS)
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
 
+class Form(StrEnum):
+    """How to print."""
+
+    text = "text"
+    json = "json"
+
+
 class Scale(StrEnum):
     """How much data to load."""
 
