@@ -34,9 +34,9 @@ CHUNKS_AT_ONCE_MAX: Final = 4
 Variables: TypeAlias = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Executable:
-    """A plan and its operation, read once for all requests that run them."""
+    """A plan and its operation, read once for all requests that run them. Equal only to itself."""
 
     plan: QueryPlan
     operation: Operation
@@ -240,7 +240,7 @@ class _Execution:
             await self.fetch_entities(step)
         elif objects_at(self.tree, step.fetch.path):
             try:
-                reply = await self.send(step, self.sent_variables(step))
+                reply = await self.send(step, sent_variables(step, self.variables))
             except SubgraphError as error:
                 self.trouble.append(Trouble(step, error))
             else:
@@ -269,7 +269,7 @@ class _Execution:
                 group.create_task(one(chunk))
 
     async def fetch_chunk(self, step: Step, gathered: list[Gathered]) -> None:
-        variables = self.sent_variables(step)
+        variables = sent_variables(step, self.variables)
         for entities, each in zip(step.entities, gathered, strict=True):
             variables[entities.variable] = each.representations
         try:
@@ -286,9 +286,6 @@ class _Execution:
             self.context,
             repeatable=fetch.kind is OperationKind.QUERY,
         )
-
-    def sent_variables(self, step: Step) -> dict[str, Any]:
-        return {name: self.variables[name] for name in step.fetch.variables if name in self.variables}
 
     def take_root(self, step: Step, reply: Object) -> None:
         data = reply.get("data")
@@ -381,6 +378,11 @@ class _Execution:
         missing = [(*path, key) for key in keys if of.get(key) is None]
         below = [each for place in missing for each in client_paths(shape, self.tree, place)]
         return [each for each in below if each not in here] or [each for each in here if each]
+
+
+def sent_variables(step: Step, variables: Variables) -> dict[str, Any]:
+    """Those of the client's variables that the fetch names; one that was left out is left out here too."""
+    return {name: variables[name] for name in step.fetch.variables if name in variables}
 
 
 def holds(guard: Guard, variables: Variables) -> bool:

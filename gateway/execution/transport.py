@@ -29,6 +29,7 @@ from gateway.errors import (
 from gateway.event_stream import Event, EventParser, FrameTooLarge
 from gateway.exchange import decode
 from gateway.execution.circuit import Circuit
+from gateway.execution.socket_stream import OPENED, socket_stream
 
 CONNECT_S: Final = 2.0
 """A subgraph that does not take a connection in this time is not there."""
@@ -220,11 +221,30 @@ class Transport:
             raise _timed_out(name, 0)
         return seconds
 
-    async def events(self, address: SubgraphAddress, body: bytes, context: FetchContext) -> AsyncGenerator[Event, None]:
-        """The event stream that answers this body (the distinct-connections mode of GraphQL over SSE).
+    def stream(self, address: SubgraphAddress, body: bytes, context: FetchContext) -> AsyncGenerator[Event, None]:
+        """The subscription that this body asks for: ``OPENED``, a ``next`` for each event, ``complete``.
 
-        A subgraph that answers a refused subscription with plain JSON yields it as one ``next`` and ``complete``. A
-        stream that breaks before ``complete`` raises ``SubgraphUnreachable``.
+        A stream that breaks before ``complete`` raises a ``SubgraphError``.
+        """
+        match address.streams:
+            case "sse":
+                return self._event_stream(address, body, context)
+            case "websocket":
+                return socket_stream(
+                    address.name,
+                    address.url,
+                    body,
+                    context.headers(),
+                    open_s=self._fetch_s,
+                    message_bytes_max=self._reply_bytes_max,
+                )
+
+    async def _event_stream(
+        self, address: SubgraphAddress, body: bytes, context: FetchContext
+    ) -> AsyncGenerator[Event, None]:
+        """The distinct-connections mode of GraphQL over SSE.
+
+        A subgraph may answer a subscription it refuses with plain JSON: that is one ``next`` and the end.
         """
         name = address.name
         try:
@@ -235,6 +255,7 @@ class Transport:
                     yield Event("next", refusal)
                     yield Event("complete", b"")
                     return
+                yield OPENED
                 parser = EventParser(self._reply_bytes_max)
                 while True:
                     async with asyncio.timeout(SILENCE_S):
