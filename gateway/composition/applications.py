@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import product
 
-from graphql import DirectiveNode, ListValueNode, StringValueNode, print_ast
+from graphql import DirectiveNode, InputObjectTypeDefinitionNode, ListValueNode, StringValueNode, print_ast
 from graphql.language import Node
 from graphql.language.print_string import print_string
 
@@ -99,7 +99,9 @@ class Applications:
         counts: dict[str, int] = {}
         for _, node in sources:
             for directive in getattr(node, "directives", None) or ():
-                if directive.name.value == name:
+                if directive.name.value == name and (
+                    name != "oneOf" or isinstance(node, InputObjectTypeDefinitionNode)
+                ):
                     text = f"@{name}{_arguments(directive)}"
                     counts[text] = counts.get(text, 0) + 1
         return [max(counts, key=lambda text: counts[text])] if counts else []

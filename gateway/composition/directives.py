@@ -24,7 +24,7 @@ _EXECUTABLE = {
     DirectiveLocation.INLINE_FRAGMENT,
     DirectiveLocation.VARIABLE_DEFINITION,
 }
-_BUILT_IN = {"skip", "include", "deprecated", "specifiedBy", "oneOf", "defer", "stream"}
+BUILT_IN = {"skip", "include", "deprecated", "specifiedBy", "oneOf", "defer", "stream"}
 
 
 def composed(merged: Merged) -> tuple[list[MergedDirective], list[CompositionError]]:
@@ -42,7 +42,7 @@ def composed(merged: Merged) -> tuple[list[MergedDirective], list[CompositionErr
             problem = _request_problem(subgraph, asked, link)
             if problem is not None:
                 errors.append(in_subgraph(subgraph, "DIRECTIVE_COMPOSITION_ERROR", asked, problem))
-            elif link is not None and not link.identity.startswith(SPECS):
+            elif link is not None and not link.identity.startswith(SPECS) and asked[1:] not in BUILT_IN:
                 element = link.element_of(asked[1:])
                 assert element is not None
                 requests.setdefault((link.identity, element), []).append((subgraph, link, asked[1:]))
@@ -128,7 +128,7 @@ def merge_directives(merged: Merged) -> None:
 
 def _merge_executable(merged: Merged) -> None:
     """Executable directives: the intersection of definitions, of their locations and of their arguments."""
-    names = sorted({d.name for subgraph in merged.subgraphs for d in subgraph.schema.directives} - _BUILT_IN)
+    names = sorted({d.name for subgraph in merged.subgraphs for d in subgraph.schema.directives} - BUILT_IN)
     for name in names:
         definitions: list[DirectiveDefinitionNode] = []
         somewhere = False

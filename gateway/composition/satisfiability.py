@@ -534,6 +534,7 @@ class _Search:
         self.failed.add(coordinate)
         merged_type = self.world.merged.types[state.type_name]
         merged_field = merged_type.fields[name]
+        # A field that only an interface object contributes is missing in the type's own subgraphs; those say so.
         owners = [source.subgraph for source in merged_field.live] or merged_type.subgraphs
         reasons = [reason for owner in owners for reason in self.reasons(state, owner, name)]
         witness = self.witness((*state.path, coordinate))
@@ -573,22 +574,22 @@ class _Search:
 
     def reasons(self, state: _State, owner: Subgraph, name: str) -> Iterator[str]:
         """The missing link to one owner of the field, and what would close it."""
-        where = names_of(self.here(state))
         type_name = state.type_name
-        if owner in self.here(state) or any(
-            self.world.places[m].subgraph is owner
-            for n in members(state.places)
-            for m in members(self.world.closure(n))
-        ):
-            place = self.world.places[self.world.place(owner, type_name, None)] if type_name in owner.types else None
-            reading = place.fields.get(name) if place else None
-            if place is not None and reading is not None and reading.condition is not None:
-                missing = self.world.first_missing(1 << place.number, reading.condition)
-                yield (
-                    f'"{owner.name}" resolves it, but its @requires(fields: "{print_field_set(reading.condition)}") cannot be'
-                    f' gathered: "{missing}" is out of reach. Make that field reachable by a @key both subgraphs know'
-                )
-                return
+        where = names_of(self.here(state))
+        place = self.world.places[self.world.place(owner, type_name, None)]
+        reading = place.fields.get(name)
+        if reading is None:
+            labels = [label for label, on in self.world.labels.items() if on]
+            when = f" while the override labels {', '.join(labels)} are on" if labels else ""
+            yield f'"{owner.name}" does not resolve it there{when}: it is @external, overridden, or only provided elsewhere'
+            return
+        if self.reachable(state) >> place.number & 1 and reading.condition is not None:
+            missing = self.world.first_missing(1 << place.number, reading.condition)
+            yield (
+                f'"{owner.name}" resolves it, but its @requires(fields: "{print_field_set(reading.condition)}") cannot be'
+                f' gathered: "{missing}" is out of reach. Make that field reachable by a @key both subgraphs know'
+            )
+            return
         keys = [key for key in owner.keys.get(type_name, ()) if key.resolvable and key.selection]
         if not keys:
             fix = f'add a resolvable @key to "{type_name}" there, with fields {where} can give'
@@ -601,6 +602,13 @@ class _Search:
                 f'"{owner.name}" resolves it and can be entered by @key(fields: "{key.fields}"), but from {where} the key field'
                 f' "{missing}" is out of reach: add "{missing}" to "{type_name}" in {where}, or share a key'
             )
+
+    def reachable(self, state: _State) -> Places:
+        """The places of a state and all that hops reach from them."""
+        reached = 0
+        for number in members(state.places):
+            reached |= self.world.closure(number)
+        return reached
 
     def witness(self, path: tuple[str, ...]) -> str:
         """An operation that walks the path, with made-up values for required arguments."""
