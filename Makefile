@@ -47,8 +47,10 @@ format: $(DEV) ## write the format
 	$(BIN)/ruff check --fix .
 
 schema: $(RUN) ## print the five subgraph schemas and compose them again
+	@mkdir -p .data
 	$(BIN)/python -m subgraphs print --all --out schema/subgraphs
-	$(BIN)/python -m gateway compose --subgraphs schema/subgraphs.json --write schema
+	$(BIN)/python -m subgraphs print --all --format json > .data/subgraphs.json
+	$(BIN)/python -m gateway compose --subgraphs .data/subgraphs.json --write schema
 
 bench: $(DEV) ## measure; see tests/benchmarks/README.md
 	$(BIN)/python -m tests.benchmarks

@@ -21,6 +21,7 @@ from types import TracebackType
 from subgraphs.chassis.embedded_mongo import EmbeddedMongo
 
 from gateway.local.processes import Process, StartFailed, free_port, port_is_taken
+from gateway.pipeline.issuer import create_key_file
 
 SUBGRAPHS = ("catalog", "inventory", "orders", "customers", "loyalty")
 DEFAULT_PORTS: Mapping[str, int] = {
@@ -181,11 +182,13 @@ class House:
                 log=data / "logs" / f"{name}.log",
             )
         overrides = [part for name in SUBGRAPHS for part in ("--subgraph", f"{name}={self.subgraph_url(name)}/graphql")]
+        create_key_file(data / "dev-issuer.jwk")
         self.processes["gateway"] = Process(
             "gateway",
             (
                 sys.executable,
                 *("-m", "gateway", "serve", "--supergraph", str(settings.supergraph)),
+                *("--operations", str(settings.supergraph.parent / "operations")),
                 *("--port", str(settings.ports["gateway"]), *overrides),
             ),
             environment={**shared, "GALLERIA_DEV_ISSUER_KEY_FILE": str(data / "dev-issuer.jwk")},

@@ -276,6 +276,11 @@ class ProductVariant:
         assert found is not None, f"variant {self.sku} has no product"
         return ProductType.of(found)
 
+    @strawberry.field(description="Pictures and films of its product, the main one first.")
+    async def media(self, info: Info) -> list[Media]:
+        product: ProductType = await self.product(info)
+        return product.media
+
     @strawberry.field(description="What it costs; null where it has no price.")
     async def price(
         self,
