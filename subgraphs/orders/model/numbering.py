@@ -1,8 +1,8 @@
 """Order numbers: what a buyer reads out on the telephone. No counter document, so nothing to queue behind.
 
 ``G-7KX2P-9QW4C``: five letters of Crockford base 32 for the minutes since 2024 (enough until 2087), four of chance, and
-one check letter that catches any single wrong letter and any swap of neighbours. Two orders of one minute that draw the
-same chance are told apart by the unique index on the number: the later one draws again.
+one check letter that catches a single wrong letter (but for 0 and Z taken for each other) or a swap of neighbours. Two
+orders of one minute that draw the same chance are told apart by the unique index on the number: the later draws again.
 """
 
 from __future__ import annotations
