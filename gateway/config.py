@@ -93,6 +93,9 @@ class Settings(BaseSettings):
     """Subgraph name → URL, instead of the one in the supergraph."""
     subgraph_streams: dict[str, Literal["sse", "websocket"]] = {}
     """Subgraph name → how it serves subscriptions; ``websocket`` is ``graphql-transport-ws`` at the same URL."""
+    subscription_join: Literal["start", "any"] = "start"
+    """When equal subscriptions may join one upstream stream: before its first event, or at any time. A late joiner
+    misses what the stream began with, for example a snapshot."""
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

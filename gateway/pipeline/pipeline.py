@@ -7,8 +7,9 @@ response's ``errors``. ``refusal`` turns a raised error into the response that m
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -114,8 +115,9 @@ class Pipeline:
 
     async def stream(
         self, request: GraphQLRequest, caller: Caller, *, kinds: frozenset[OperationKind] = ANY
-    ) -> AsyncIterator[GraphQLResponse]:
-        """Run any operation as a stream of results; a query or a mutation has one. Awaiting it raises the refusals."""
+    ) -> AsyncGenerator[GraphQLResponse, None]:
+        """Run any operation as a stream of results; a query or a mutation has one. Awaiting it raises the refusals;
+        closing it ends the operation."""
         ready = await self._prepare(request, caller, kinds)
         if ready.planned.operation.kind is not OperationKind.SUBSCRIPTION:
             return _once(await self._execute(ready))
@@ -174,19 +176,22 @@ class Pipeline:
         OPERATIONS.labels(kind, "errors" if response.errors else "whole").inc()
         return response
 
-    async def _events(self, ready: _Ready) -> AsyncIterator[GraphQLResponse]:
+    async def _events(self, ready: _Ready) -> AsyncGenerator[GraphQLResponse, None]:
         self._open_streams += 1
         SUBSCRIPTIONS_NOW.inc()
         outcome = "errors"
         try:
-            async for response in self._streams.subscribe(
+            results = self._streams.subscribe(
                 ready.snapshot.executor,
                 ready.planned.executable,
                 ready.variables,
                 self._context(ready.caller, None),
                 errors=ready.errors,
-            ):
-                yield response
+            )
+            # A subscriber leaves by closing us; the stream below must hear of it at once, not from the collector.
+            async with aclosing(results):
+                async for response in results:
+                    yield response
             outcome = "whole"
         finally:
             self._open_streams -= 1
@@ -222,5 +227,5 @@ def _check_kind(kind: OperationKind, kinds: frozenset[OperationKind]) -> None:
     raise MethodNotAllowed("Mutations run by POST, not by GET.")
 
 
-async def _once(response: GraphQLResponse) -> AsyncIterator[GraphQLResponse]:
+async def _once(response: GraphQLResponse) -> AsyncGenerator[GraphQLResponse, None]:
     yield response

@@ -34,6 +34,12 @@ from subgraphs.chassis.telemetry import METRICS_MEDIA_TYPE, RequestTelemetry, lo
 CONSOLE = Path(__file__).parent / "console"
 _QUIET = frozenset({"/health", "/ready", "/metrics"})
 _EXPOSED = ("x-request-id",)
+_PAGE_HEADERS = {
+    "cache-control": "no-cache",
+    "content-security-policy": "frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+}
 
 _log = logger("serving")
 
@@ -136,7 +142,7 @@ class Application:
 
     async def page(self, request: Request) -> Response:
         if (CONSOLE / "index.html").is_file():
-            return FileResponse(CONSOLE / "index.html", headers={"cache-control": "no-cache"})
+            return FileResponse(CONSOLE / "index.html", headers=_PAGE_HEADERS)
         return HTMLResponse("<!doctype html><title>Galleria</title><p>GraphQL is at <code>/graphql</code>.")
 
     async def named_operations(self, request: Request) -> Response:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 from starlette.responses import StreamingResponse
@@ -25,7 +25,7 @@ _HEADERS = {
 
 
 def stream(
-    results: AsyncIterator[GraphQLResponse],
+    results: AsyncGenerator[GraphQLResponse, None],
     *,
     heartbeat_s: float,
     stopping: asyncio.Event,
@@ -42,7 +42,7 @@ def stream(
 
 
 async def _frames(
-    results: AsyncIterator[GraphQLResponse],
+    results: AsyncGenerator[GraphQLResponse, None],
     heartbeat_s: float,
     stopping: asyncio.Event,
     expires_at: float | None,
@@ -50,7 +50,6 @@ async def _frames(
 ) -> AsyncIterator[bytes]:
     # A comment at once: the client's "open" must not wait for the first event, which may be hours away.
     yield render_comment("")
-    iterator = aiter(results)
     coming: asyncio.Task[GraphQLResponse] | None = None
     stop: asyncio.Task[bool] = asyncio.ensure_future(stopping.wait())
     try:
@@ -59,7 +58,7 @@ async def _frames(
             if left_s <= 0:
                 yield render_event("next", on_expiry.encode())
                 break
-            coming = coming or asyncio.ensure_future(_next(iterator))
+            coming = coming or asyncio.ensure_future(_next(results))
             waiting: set[asyncio.Task[Any]] = {coming, stop}
             await asyncio.wait(waiting, timeout=min(heartbeat_s, left_s), return_when=asyncio.FIRST_COMPLETED)
             if coming.done():
@@ -79,9 +78,7 @@ async def _frames(
         if coming is not None:
             coming.cancel()
             await asyncio.wait({coming})
-        close = getattr(iterator, "aclose", None)
-        if close is not None:
-            await close()
+        await results.aclose()
 
 
 async def _next(iterator: AsyncIterator[GraphQLResponse]) -> GraphQLResponse:

@@ -60,13 +60,13 @@ async def _run(settings: Settings, supergraph: Supergraph, extend: Extend | None
     gateway = Gateway(settings, supergraph, extend=extend)
     listening = listen(settings.host, settings.port)
     port = listening.getsockname()[1]
+    names = ", ".join(supergraph.subgraphs)
     signed = "signed" if settings.identity_secret is not None else "unsigned"
     mode = ", development" if settings.development else ""
     await gateway.serve(
         listening,
         on_start=lambda: print(
-            f"Gateway ready on http://{_shown(settings.host)}:{port}/graphql:"
-            f" {len(supergraph.subgraphs)} subgraphs ({', '.join(supergraph.subgraphs)}), requests to them {signed}{mode}",
+            f"Gateway ready on http://{_shown(settings.host)}:{port}/graphql: {names}; requests to them {signed}{mode}",
             file=sys.stderr,
             flush=True,
         ),
@@ -143,6 +143,7 @@ def _uvicorn_config(app: Starlette, settings: Settings) -> uvicorn.Config:
         ws_per_message_deflate=False,  # small JSON frames: the CPU costs more than the bytes
         lifespan="on",
         log_config=None,
+        log_level="warning",  # what it has to say of starting and stopping, our own line says better
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=settings.stop_grace_s,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
@@ -158,12 +158,12 @@ class _Driver:
     async def _operate(self, id: str, number: int, start: Start) -> None:
         assert self._caller is not None
         try:
-            results = await self._pipeline.stream(start.request, self._caller)
-            async for result in results:
-                if not result.has_data:
-                    await self._happen(Input.FAILED, News(id=id, number=number, body=encode(list(result.errors))))
-                    return
-                await self._happen(Input.RESULT, News(id=id, number=number, body=result.encode()))
+            async with aclosing(await self._pipeline.stream(start.request, self._caller)) as results:
+                async for result in results:
+                    if not result.has_data:
+                        await self._happen(Input.FAILED, News(id=id, number=number, body=encode(list(result.errors))))
+                        return
+                    await self._happen(Input.RESULT, News(id=id, number=number, body=result.encode()))
             await self._happen(Input.ENDED, News(id=id, number=number))
         except GatewayError as error:
             await self._fail(id, number, error)

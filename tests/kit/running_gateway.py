@@ -12,6 +12,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -61,10 +62,12 @@ extend type Query { _entities(representations: [_Any!]!): [_Entity]! }
 NAMES = {"1": "lamp", "2": "chair"}
 
 
+@lru_cache
 def supergraph() -> Supergraph:
     return Supergraph.parse(supergraph_sdl())
 
 
+@lru_cache
 def supergraph_sdl() -> str:
     result = compose(
         [
@@ -81,8 +84,11 @@ def _thing(id: str) -> dict[str, Any] | None:
 
 
 async def _changes(_info: Any, count: int) -> AsyncIterator[dict[str, Any]]:
-    for number in range(count):
+    """So many changes, then the end; 0 is one change and no end."""
+    for number in range(count or 1):
         yield {"changes": _thing(str(1 + number % 2))}
+    if count == 0:
+        await asyncio.Event().wait()
 
 
 def _things_roots() -> dict[str, Callable[..., Any]]:
@@ -120,6 +126,8 @@ class FakeSubgraph:
     rubbish: bool = False
     released: asyncio.Event = field(default_factory=asyncio.Event)
     """Cleared, the subgraph keeps everyone waiting."""
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when an event stream has ended, from whichever side."""
     url: str = ""
     server: uvicorn.Server | None = None
 
@@ -143,9 +151,12 @@ class FakeSubgraph:
         stream = subscribe(self.schema, document, self.roots, variable_values=body.get("variables"))
         if asyncio.iscoroutine(stream):
             stream = await stream
-        async for result in stream:  # type: ignore[union-attr]
-            yield f"event: next\ndata: {json.dumps(result.formatted)}\n\n"
-        yield "event: complete\ndata:\n\n"
+        try:
+            async for result in stream:  # type: ignore[union-attr]
+                yield f"event: next\ndata: {json.dumps(result.formatted)}\n\n"
+            yield "event: complete\ndata:\n\n"
+        finally:
+            self.left.set()
 
     async def stop(self) -> None:
         """Gone from the network, as after ``kill``: the listener and every open connection."""
@@ -219,5 +230,11 @@ async def running_gateway(*, operations: Path | None = None, **settings: Any) ->
                         await started.wait()
                     yield RunningGateway(gateway, url, http, things, stock)
                 finally:
+                    # All at once: each takes a moment to notice.
+                    for subgraph in (things, stock):
+                        subgraph.released.set()
+                        assert subgraph.server is not None
+                        subgraph.server.should_exit = True
                     gateway.stop()
+                    await http.aclose()
                     await serving

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -325,6 +326,44 @@ async def test_an_idle_stream_has_heartbeats() -> None:
                 if "event: complete" in seen:
                     break
         assert "lamp" in seen
+
+
+async def test_a_client_that_leaves_ends_the_stream_to_the_subgraph(shop: RunningGateway) -> None:
+    asked = shop.http.stream(
+        "POST",
+        "/graphql",
+        json={"query": "subscription { changes(count: 0) { name } }"},
+        headers={"accept": "text/event-stream"},
+    )
+    async with asyncio.timeout(10):
+        async with asked as answer:
+            async for text in answer.aiter_text():
+                if "lamp" in text:
+                    break
+        assert not shop.things.left.is_set()
+        await shop.things.left.wait()
+
+
+async def test_a_stream_ends_when_its_token_does(tmp_path: Path) -> None:
+    async with running_gateway(
+        development=True, dev_issuer_key_file=tmp_path / "key.jwk", dev_token_s=2, jwt_leeway_s=0
+    ) as shop:
+        token = (await shop.http.post("/dev/token", json={"sub": "ann"})).json()["token"]
+        query = "subscription { changes(count: 0) { name } }"
+        answer = await shop.post(query, accept="text/event-stream", authorization=f"Bearer {token}")
+        first, last, end = frames(answer.text)
+        assert first[1]["data"]["changes"]["name"] == "lamp"
+        assert last[1]["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+        assert end[0] == "complete"
+
+
+async def test_a_stopping_gateway_completes_its_streams(shop: RunningGateway) -> None:
+    asked = asyncio.ensure_future(shop.post("subscription { changes(count: 0) { name } }", accept="text/event-stream"))
+    async with asyncio.timeout(10):
+        while not shop.things.asked:
+            await shop.http.get("/health")
+        shop.gateway.stop()
+        assert frames((await asked).text)[-1] == ("complete", None)
 
 
 async def test_a_refused_subscription_is_a_plain_refusal(shop: RunningGateway) -> None:

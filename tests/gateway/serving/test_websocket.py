@@ -179,6 +179,19 @@ async def test_subscriptions_of_the_process_are_bounded() -> None:
             assert refused["payload"][0]["extensions"]["code"] == "MAX_SUBSCRIPTIONS_EXCEEDED"
 
 
+async def test_completing_and_leaving_end_the_stream_to_the_subgraph(shop: RunningGateway) -> None:
+    for leave in (False, True):
+        shop.things.left.clear()
+        async with ready(shop) as one:
+            await subscribe(one, "a", CHANGES, {"n": 0})
+            await hear(one)
+            if not leave:
+                await say(one, "complete", id="a")
+                await shop.things.left.wait()
+        async with asyncio.timeout(10):
+            await shop.things.left.wait()
+
+
 async def test_a_stopping_gateway_says_it_is_going_away(shop: RunningGateway) -> None:
     shop.things.released.clear()
     async with ready(shop) as one:
