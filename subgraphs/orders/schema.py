@@ -322,7 +322,7 @@ class ProductVariant:
     )
     async def my_purchases(
         self, info: Info, first: Annotated[int, strawberry.argument(description="How many, 1 to 50.")] = 5
-    ) -> list["PurchaseRecord"]:
+    ) -> list["PurchaseRecord"] | None:
         customer_id = require_authenticated(info).customer_id
         if customer_id is None or not 1 <= first <= _PURCHASES_MAX:
             return []
@@ -335,7 +335,7 @@ class ProductVariant:
         return [PurchaseRecord.of(purchase) for purchase in found[:first]]
 
     @strawberry.field(description="Days after the sale within which it may be returned.")
-    def return_policy_days(self) -> int:
+    def return_policy_days(self) -> int | None:
         return RETURN_POLICY_DAYS
 
 
@@ -348,7 +348,7 @@ class Customer:
         return cls(id=id)
 
     @strawberry.field(description="Their orders of all channels, newest first; for themselves and customer care.")
-    async def orders(self, info: Info, first: First = 20, after: After = None) -> "OrderConnection":
+    async def orders(self, info: Info, first: First = 20, after: After = None) -> "OrderConnection | None":
         require_customer(info.context.principal, self.id)
         orders = _services(info).orders
         return OrderConnection.of(await orders.page(OrderQuery(customer_id=self.id), first, after), orders.cursor)
@@ -356,7 +356,7 @@ class Customer:
     @strawberry.field(
         description="What they have spent in all orders, in the currency most of them are in; zero EUR without orders."
     )
-    async def lifetime_value(self, info: Info) -> MoneyType:
+    async def lifetime_value(self, info: Info) -> MoneyType | None:
         require_customer(info.context.principal, self.id)
         loader = info.context.loaders.get("lifetime values", _services(info).orders.lifetime_values)
         return MoneyType.of(await loader.load(str(self.id)))
@@ -427,7 +427,7 @@ class CommerceMessage:
 @strawberry.type(description="A priced line of a cart or checkout.")
 class CartLine:
     id: strawberry.ID = strawberry.field(description="Identity within the cart; stays while the SKU stays.")
-    variant: ProductVariant = strawberry.field(description="What is bought.")
+    variant: ProductVariant | None = strawberry.field(description="What is bought.")
     quantity: int = strawberry.field(description="Units.")
     unit_price: MoneyType = strawberry.field(description="What one costs.")
     total: MoneyType = strawberry.field(description="What the line costs.")
@@ -487,7 +487,7 @@ class FulfilmentGroup:
 class Cart:
     id: strawberry.ID = strawberry.field(description="Identity, crt_…; a guest's cart belongs to who knows it.")
     version: int = strawberry.field(description="Grows with every change.")
-    channel: Channel = strawberry.field(description="Where it is sold.")
+    channel: Channel | None = strawberry.field(description="Where it is sold.")
     currency: CurrencyCode = strawberry.field(description="Of all its amounts.")
     customer: Customer | None = strawberry.field(description="Whose it is, if known.")
     lines: list[CartLine] = strawberry.field(description="What is in it.")
@@ -526,7 +526,7 @@ class CheckoutSession:
     id: strawberry.ID = strawberry.field(description="Identity, chk_….")
     version: int = strawberry.field(description="Grows with every change; give it back when you change something.")
     status: CheckoutStatus = strawberry.field(description="Where it stands.")
-    channel: Channel = strawberry.field(description="Where it is sold.")
+    channel: Channel | None = strawberry.field(description="Where it is sold.")
     currency: CurrencyCode = strawberry.field(description="Of all its amounts.")
     customer: Customer | None = strawberry.field(description="Who buys, if known.")
     lines: list[CartLine] = strawberry.field(description="What is bought.")
@@ -597,7 +597,7 @@ class AgentAttribution:
 @strawberry.type(description="A line as it was sold.")
 class OrderLine:
     id: strawberry.ID = strawberry.field(description="Identity within the order.")
-    variant: ProductVariant = strawberry.field(description="What was sold.")
+    variant: ProductVariant | None = strawberry.field(description="What was sold.")
     quantity_ordered: int = strawberry.field(description="Units sold.")
     quantity_fulfilled: int = strawberry.field(description="Units the buyer has or that are on their way.")
     quantity_returned: int = strawberry.field(description="Units that came back.")
@@ -609,7 +609,7 @@ class OrderLine:
 @strawberry.type(description="Units of an order line in a fulfilment.")
 class FulfilmentLine:
     order_line_id: strawberry.ID = strawberry.field(description="The order's line.")
-    variant: ProductVariant = strawberry.field(description="What it is.")
+    variant: ProductVariant | None = strawberry.field(description="What it is.")
     quantity: int = strawberry.field(description="Units.")
 
 
@@ -648,7 +648,7 @@ class Fulfilment:
     id: strawberry.ID = strawberry.field(description="Identity, ful_….")
     method: FulfilmentMethod = strawberry.field(description="How it reaches the buyer.")
     state: FulfilmentState = strawberry.field(description="Where it stands.")
-    location: Location = strawberry.field(description="Who carries it out.")
+    location: Location | None = strawberry.field(description="Who carries it out.")
     lines: list[FulfilmentLine] = strawberry.field(description="What is in it.")
     promised_by: DateTime = strawberry.field(description="When the buyer was promised to have it, or to collect it.")
     tracking: Tracking | None = strawberry.field(description="Where to follow it, once shipped.")
@@ -698,7 +698,7 @@ class Order:
     id: strawberry.ID = strawberry.field(description="Identity, ord_….")
     number: str = strawberry.field(description="For people, such as G-7KX2P-9QW4C; its last letter is a check.")
     status: OrderStatus = strawberry.field(description="Where it stands.")
-    channel: Channel = strawberry.field(description="Where it was sold.")
+    channel: Channel | None = strawberry.field(description="Where it was sold.")
     placed_at: DateTime = strawberry.field(description="When it was confirmed, or sold at the counter.")
     customer: Customer | None = strawberry.field(description="Who bought, if known.")
     sold_at: Location | None = strawberry.field(description="At which counter, if at one.")

@@ -260,6 +260,17 @@ class Store:
         rows = await self._sagas.find({"active": True, "due_at": {"$lte": now}}, sort=[("due_at", 1)], limit=limit)
         return [saga_from_doc(row) for row in rows]
 
+    # For the audit
+
+    async def all_orders(self, session: Session) -> list[Order]:
+        return [order_from_doc(row) for row in await self._orders.find({}, session=session)]
+
+    async def all_payments(self, session: Session) -> list[Payment]:
+        return [payment_from_doc(row) for row in await self._payments.find({}, session=session)]
+
+    async def running_sagas(self, session: Session) -> list[Saga]:
+        return [saga_from_doc(row) for row in await self._sagas.find({"active": True}, session=session)]
+
 
 _NEWEST = [("placed_at", -1), ("_id", -1)]
 

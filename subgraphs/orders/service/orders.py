@@ -111,9 +111,8 @@ class Orders:
         return [_seen(principal, found.get(order_id)) for order_id in ids]
 
     async def numbered(self, principal: Principal, number: str) -> Order | None:
-        """The order with that number, however a person typed it."""
-        read = read_number(number)
-        return _seen(principal, await self._store.order_numbered(read)) if read else None
+        """The order with that number, however a person typed it; numbers of another make are taken as they are."""
+        return _seen(principal, await self._store.order_numbered(read_number(number) or number))
 
     async def fulfilments(self, principal: Principal, ids: Sequence[str]) -> list[tuple[Order, Fulfilment] | None]:
         """Fulfilments with their orders, where this principal may see the order."""

@@ -6,12 +6,15 @@ import asyncio
 import secrets
 from typing import Any
 
+import pytest
 from graphql import parse, validate
 
 from subgraphs.catalog.app import SERVICE as CATALOG
 from subgraphs.inventory.app import SERVICE as INVENTORY
+from subgraphs.kernel.errors import InvalidInput, NotFound
 from subgraphs.orders.payments.sandbox import SandboxProvider
 from subgraphs.orders.service import peers
+from subgraphs.orders.service.audit import audit
 from subgraphs.orders.store import Store
 from tests.subgraphs.orders.conftest import ADDRESS, ANNA, BERT, TILL, Shop
 
@@ -374,6 +377,19 @@ async def test_a_receipt_counts_once_under_however_many_keys(shop: Shop) -> None
     refused = (await shop.ask(POS, {"input": other, "key": key()}, TILL))["posOrderRecord"]
     assert refused["errors"][0]["__typename"] == "InvalidInput"
     assert await shop.count("outbox", type="order.pos_recorded") == 1
+    assert await audit(shop.database) == []
+
+
+async def test_the_audit_finds_what_does_not_add_up(shop: Shop) -> None:
+    order = (await complete(shop, await opened(shop)))["order"]
+    assert await audit(shop.database) == []
+    payments = shop.database.collection("payments")
+    await payments.update_one({}, {"$set": {"captured.m": 5000}})
+    assert [problem[:2] for problem in await audit(shop.database)] == ["I8"]
+    await payments.update_one({}, {"$set": {"captured.m": 0, "order": None}})
+    assert [problem[:2] for problem in await audit(shop.database)] == ["I6", "I5", "I5"]
+    await shop.database.collection("orders").update_one({"_id": order["id"]}, {"$set": {"lines.0.total.m": 1}})
+    assert [problem[:2] for problem in await audit(shop.database)][:2] == ["I7", "I7"]
 
 
 async def test_tenders_must_cover_the_receipt_and_the_scope_must_be_there(shop: Shop) -> None:
@@ -446,10 +462,22 @@ async def test_a_hundred_references_are_one_query(shop: Shop, monkeypatch: Any) 
     assert asked == [100]
 
 
-async def test_an_order_s_stream_starts_with_a_snapshot_and_tells_of_changes(shop: Shop) -> None:
+async def test_an_order_s_stream_starts_with_a_snapshot_and_can_be_taken_up_again(shop: Shop) -> None:
     order = (await complete(shop, await opened(shop)))["order"]
-    stream = shop.services.live.follow(ANNA, order["id"])
+    hub = shop.services.live._hub
+    assert await hub.wait_beyond(0, 10)
+    tokens = shop.services.live._tokens
     async with asyncio.timeout(10):
-        news = await anext(stream)
-    assert (news.kind, news.order.id) == ("SNAPSHOT", order["id"])
-    await stream.aclose()
+        stream = shop.services.live.follow(ANNA, order["id"])
+        first = await anext(stream)
+        await stream.aclose()
+        missed = shop.services.live.follow(ANNA, order["id"], tokens.encode("orderUpdated", order["id"], 0))
+        delta = await anext(missed)
+        await missed.aclose()
+        with pytest.raises(NotFound):
+            await anext(shop.services.live.follow(BERT, order["id"]))
+        with pytest.raises(InvalidInput):
+            await anext(shop.services.live.follow(ANNA, "ord_other", first.resume_token))
+    assert (first.kind, first.order.id) == ("SNAPSHOT", order["id"])
+    assert (delta.kind, delta.change) == ("DELTA", "order.confirmed")
+    assert delta.resume_token == first.resume_token

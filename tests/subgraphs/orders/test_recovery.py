@@ -9,6 +9,7 @@ import pytest
 
 from subgraphs.kernel.money import Money
 from subgraphs.orders.model.saga import STEPS
+from subgraphs.orders.service.audit import audit
 from subgraphs.orders.service.faults import Killed
 from tests.subgraphs.orders.conftest import ANNA, Shop
 from tests.subgraphs.orders.test_api import complete, key, opened, total
@@ -49,6 +50,7 @@ async def assert_all_or_nothing(shop: Shop) -> bool:
     assert orders in (0, 1)
     assert (live, events, completed, committed) == (orders,) * 4
     assert await shop.count("sagas", active=True) == 0
+    assert await audit(shop.database) == []
     return orders == 1
 
 
