@@ -23,7 +23,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
 from gateway.config import Settings
-from gateway.errors import GatewayError, MethodNotAllowed, NotAuthenticated, RequestError, RequestMalformed
+from gateway.errors import GatewayError, MethodNotAllowed, RequestError, RequestMalformed
 from gateway.exchange import decode
 from gateway.pipeline.issuer import KINDS, Claims, DevelopmentIssuer
 from gateway.pipeline.pipeline import ANY, HARMLESS, ONE_ANSWER, QUERIES, Pipeline
@@ -85,7 +85,7 @@ class Application:
                     heartbeat_s=self._settings.sse_heartbeat_s,
                     stopping=self.stopping,
                     expires_at=caller.expires_at,
-                    on_expiry=self._pipeline.refusal(NotAuthenticated("The token has expired.")),
+                    on_failure=self._pipeline.refusal,
                 )
             response = await self._pipeline.answer(
                 exchange, caller, kinds=QUERIES if request.method == "GET" else ONE_ANSWER

@@ -9,13 +9,17 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any
 
 from starlette.responses import StreamingResponse
 
+from gateway.errors import NotAuthenticated
 from gateway.event_stream import render_comment, render_event
 from gateway.exchange import GraphQLResponse
+from subgraphs.chassis.telemetry import logger
+
+_log = logger("event_source")
 
 _HEADERS = {
     "cache-control": "no-store",
@@ -30,12 +34,12 @@ def stream(
     heartbeat_s: float,
     stopping: asyncio.Event,
     expires_at: float | None = None,
-    on_expiry: GraphQLResponse,
+    on_failure: Callable[[Exception], GraphQLResponse],
 ) -> StreamingResponse:
     """An event stream of these results; it completes when they end, when the server stops, or when the credentials
-    expire (seconds since 1970), which is said with ``on_expiry``."""
+    expire (seconds since 1970). ``on_failure`` says what may be shown of an expiry or of a bug."""
     return StreamingResponse(
-        _frames(results, heartbeat_s, stopping, expires_at, on_expiry),
+        _frames(results, heartbeat_s, stopping, expires_at, on_failure),
         media_type="text/event-stream; charset=utf-8",
         headers=_HEADERS,
     )
@@ -46,7 +50,7 @@ async def _frames(
     heartbeat_s: float,
     stopping: asyncio.Event,
     expires_at: float | None,
-    on_expiry: GraphQLResponse,
+    on_failure: Callable[[Exception], GraphQLResponse],
 ) -> AsyncIterator[bytes]:
     # A comment at once: the client's "open" must not wait for the first event, which may be hours away.
     yield render_comment("")
@@ -56,7 +60,8 @@ async def _frames(
         while True:
             left_s = math.inf if expires_at is None else expires_at - time.time()
             if left_s <= 0:
-                yield render_event("next", on_expiry.encode())
+                expiry = on_failure(NotAuthenticated("The token has expired."))
+                yield render_event("next", expiry.encode())
                 break
             coming = coming or asyncio.ensure_future(_next(results))
             waiting: set[asyncio.Task[Any]] = {coming, stop}
@@ -65,6 +70,10 @@ async def _frames(
                 try:
                     result = coming.result()
                 except StopAsyncIteration:
+                    break
+                except Exception as bug:  # noqa: BLE001  half-way through an answer, only the stream itself can tell
+                    _log.exception("stream failed")
+                    yield render_event("next", on_failure(bug).encode())
                     break
                 coming = None
                 yield render_event("next", result.encode())

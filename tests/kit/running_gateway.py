@@ -164,7 +164,7 @@ class FakeSubgraph:
         for listener in self.server.servers:
             listener.close()
         for connection in list(self.server.server_state.connections):
-            connection.transport.abort()  # type: ignore[union-attr]
+            connection.transport.abort()
 
 
 @dataclass

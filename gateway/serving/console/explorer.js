@@ -69,13 +69,20 @@ export function explorer(place) {
     drawPlan();
   }
 
+  /** Where a fetch's answers go, as text: its own path, or that of its first entities. */
+  function placeOf(fetch) {
+    const path = fetch.path.length ? fetch.path : (fetch.entities[0]?.path ?? []);
+    return path.map((segment) => segment.types?.join("|") ?? segment).join(".");
+  }
+
   async function drawPlan() {
     const answer = await plan(query.value);
     if (!answer.plan) {
       facts.textContent = "";
       return void replace(picture, notice("No plan", answer.errors?.[0]?.message ?? answer.message ?? "This gateway shows plans in development only."));
     }
-    const all = [...(answer.plan.subscription ? [{ ...answer.plan.subscription, id: "event", depends_on: [] }] : []), ...answer.plan.fetches.map((fetch) => answer.plan.subscription && fetch.depends_on.length === 0 ? { ...fetch, depends_on: ["event"] } : fetch)];
+    const fetches = answer.plan.fetches.map((fetch) => ({ ...fetch, depends_on: fetch.dependsOn, path: placeOf(fetch) }));
+    const all = [...(answer.plan.subscription ? [{ ...answer.plan.subscription, id: "event", depends_on: [], path: "" }] : []), ...fetches.map((fetch) => answer.plan.subscription && fetch.depends_on.length === 0 ? { ...fetch, depends_on: ["event"] } : fetch)];
     facts.textContent = `${answer.fetches} fetch${answer.fetches === 1 ? "" : "es"}, ${answer.depth} round${answer.depth === 1 ? "" : "s"}`;
     const sent = h("pre", { class: "sent", hidden: true });
     replace(picture, all.length ? planPicture(all, (fetch) => {
