@@ -23,7 +23,7 @@ import jwt
 from cachetools import LRUCache
 
 from gateway.config import Limits, Settings
-from gateway.errors import KeysUnavailable, NotAuthenticated
+from gateway.errors import KeysUnavailable, NotAuthenticated, RequestMalformed
 from gateway.exchange import decode
 from subgraphs.chassis.identity import ANONYMOUS, CONTEXT_HEADERS, Principal, PrincipalKind, RequestContext
 
@@ -110,7 +110,7 @@ class Keys:
             self._asked_at = self._now()
             try:
                 keys = _key_set(await _download(self._url))
-            except (httpx.HTTPError, ValueError, TimeoutError, NotAuthenticated, jwt.PyJWTError) as failure:
+            except (httpx.HTTPError, ValueError, TimeoutError, RequestMalformed) as failure:
                 if not self._keys:
                     raise KeysUnavailable("The keys that prove tokens are not available just now.") from failure
                 return  # the old keys are still better than none

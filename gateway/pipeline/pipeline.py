@@ -37,7 +37,7 @@ from gateway.pipeline.snapshot import Planned, Snapshot
 from gateway.plan import OperationKind
 from gateway.supergraph import Supergraph
 from subgraphs.chassis.identity import IDENTITY_HEADER, IdentitySigner, Principal, RequestContext
-from subgraphs.chassis.telemetry import outgoing_headers
+from subgraphs.chassis.telemetry import note, outgoing_headers
 
 QUERIES = frozenset({OperationKind.QUERY})
 ONE_ANSWER = frozenset({OperationKind.QUERY, OperationKind.MUTATION})
@@ -158,7 +158,11 @@ class Pipeline:
         snapshot = self._current()
         document = await snapshot.documents.get(request.query)
         definition = document.operation(request.operation_name)
-        _check_kind(OperationKind(definition.operation.value), kinds)
+        kind = OperationKind(definition.operation.value)
+        # Bounded: the name is the client's text, and it goes into the log.
+        name = definition.name.value[: self.settings.limits.header_characters_max] if definition.name else ""
+        note(operation=name, kind=kind.value)
+        _check_kind(kind, kinds)
         prepared = await snapshot.prepare(document, request.operation_name)
         values = variables.coerce(
             snapshot.schema, definition, request.variables, errors_max=self.settings.limits.validation_errors_max

@@ -74,8 +74,6 @@ class Application:
                 raise MethodNotAllowed("GraphQL is served by GET and POST.")
             caller = await self._pipeline.caller(request.headers)
             exchange = await http.read(request, self._settings.limits)
-            # Bounded: this is the client's text, and it goes into the log.
-            facts["operation"] = (exchange.operation_name or "")[: self._settings.limits.header_characters_max]
             if media_type == http.EVENT_STREAM:
                 results = await self._pipeline.stream(
                     exchange, caller, kinds=HARMLESS if request.method == "GET" else ANY

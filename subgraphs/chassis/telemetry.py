@@ -98,6 +98,11 @@ def logger(name: str) -> Any:
     return structlog.stdlib.get_logger(name)
 
 
+def note(**facts: str) -> None:
+    """Facts for every line that this request, or this task, still writes; the summary line among them."""
+    structlog.contextvars.bind_contextvars(**facts)
+
+
 def request_id() -> str | None:
     """The id of the request this code runs for, if it runs for one."""
     return _request_id.get()

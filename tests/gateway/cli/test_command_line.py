@@ -155,14 +155,14 @@ async def test_serve_says_where_it_is_answers_and_stops_well(supergraph: Path, s
             assert "things" in line
             url = line.split("Gateway ready on ")[1].split(": ")[0]
             async with httpx.AsyncClient(trust_env=False) as http:
-                answer = await http.post(url, json={"query": "{ __typename }"})
+                answer = await http.post(url, json={"query": "query Kind { __typename }"})
             assert answer.json() == {"data": {"__typename": "Query"}}
             child.send_signal(stop)
             summary = (await child.stderr.read()).decode()
             assert await child.wait() == 0
         lines = [json.loads(text) for text in summary.splitlines() if '"event": "request"' in text]
         assert len(lines) == 1
-        assert lines[0]["status"] == 200
+        assert (lines[0]["status"], lines[0]["operation"], lines[0]["kind"]) == (200, "Kind", "query")
     finally:
         if child.returncode is None:
             child.kill()

@@ -1,10 +1,12 @@
 """Tokens prove principals; nothing else does."""
 
+import asyncio
 import base64
 import hmac
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +175,34 @@ async def test_without_a_first_answer_nobody_can_be_proved(monkeypatch: pytest.M
     issuer.key_set = None
     with pytest.raises(KeysUnavailable):
         await issuer.keys.find("rsa")
+
+
+@asynccontextmanager
+async def served(body: bytes) -> AsyncIterator[str]:
+    """A URL that answers with this body."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n" + body)
+        with suppress(ConnectionError):
+            await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/keys"
+
+
+async def test_keys_are_fetched_from_a_url() -> None:
+    async with served(json.dumps(KEY_SET).encode()) as url:
+        desk = authenticator(Settings(jwks=url))
+        assert (await desk.prove("Bearer " + token())).principal.subject == "ann"
+
+
+@pytest.mark.parametrize("body", [b"{}", b"<html>", b'{"keys": "' + b"x" * 1_100_000 + b'"}'])
+async def test_what_is_no_key_set_proves_nobody(body: bytes) -> None:
+    async with served(body) as url:
+        with pytest.raises(KeysUnavailable):
+            await keys(url).find("ec")
 
 
 async def test_the_development_issuer_proves_its_own_tokens(tmp_path: Path) -> None:
