@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Literal
@@ -78,14 +78,16 @@ class Transport:
         self._fetch_s = limits.subgraph_ms_max / 1000
         self._reply_bytes_max = limits.subgraph_reply_bytes_max
         self._client: Client | None = None
+        self._stream_client: Client | None = None
         self._circuits: dict[str, Circuit] = {}
         self._in_flight: dict[tuple[str, str, bytes], asyncio.Future[bytes | None]] = {}
 
     async def aclose(self) -> None:
         """Ends every request under way and gives the connections back."""
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
+        for client in (self._client, self._stream_client):
+            if client is not None:
+                await client.close()
+        self._client = self._stream_client = None
 
     async def fetch(
         self, address: SubgraphAddress, body: bytes, context: FetchContext, *, repeatable: bool
@@ -141,19 +143,18 @@ class Transport:
             raise SubgraphCircuitOpen(address.name, f"The subgraph {address.name!r} is given a moment to recover.")
         seconds = self._seconds(context, address.name)
         try:
-            async with asyncio.timeout(seconds):
-                try:
-                    reply = await self._post(address, body, context)
-                except SubgraphUnreachable:
-                    if not retry:
-                        raise
-                    await asyncio.sleep(RETRY_PAUSE_S)
-                    reply = await self._post(address, body, context)
-        except TimeoutError:
+            try:
+                reply = await self._post(address, body, context, seconds)
+            except SubgraphUnreachable:
+                if not retry:
+                    raise
+                await asyncio.sleep(RETRY_PAUSE_S)
+                reply = await self._post(address, body, context, self._seconds(context, address.name))
+        except SubgraphTimedOut:
             # With less than the full time there is nothing to hold against the subgraph.
             if seconds == self._fetch_s:
                 circuit.failed(now())
-            raise _timed_out(address.name, seconds) from None
+            raise
         except SubgraphUnreachable:
             circuit.failed(now())
             raise
@@ -163,30 +164,18 @@ class Transport:
         circuit.answered()
         return reply
 
-    async def _post(self, address: SubgraphAddress, body: bytes, context: FetchContext) -> bytes:
-        try:
-            async with self._request(address, body, {**_JSON, **context.headers()}) as response:
-                return await self._body(address.name, response)
-        except (PyreqwestError, ValueError) as wrong:
-            # Also its own connect timeout: nobody is there, which is not the same as being slow.
-            raise _unreachable(address.name, wrong) from wrong
-
-    def _request(
-        self, address: SubgraphAddress, body: bytes, headers: Mapping[str, str]
-    ) -> AbstractAsyncContextManager[Response]:
+    async def _post(self, address: SubgraphAddress, body: bytes, context: FetchContext, seconds: float) -> bytes:
         if self._client is None:
-            self._client = (
-                ClientBuilder()
-                .http1_only()
-                .follow_redirects(False)
-                .no_proxy()
-                .connect_timeout(timedelta(seconds=CONNECT_S))
-                .pool_idle_timeout(timedelta(seconds=IDLE_S))
-                .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
-                .user_agent("galleria-gateway")
-                .build()
-            )
-        return self._client.post(address.url).headers(dict(headers)).body_bytes(body).build_streamed()
+            self._client = _builder().pool_max_idle_per_host(IDLE_CONNECTIONS_MAX).build()
+        try:
+            request = self._client.post(address.url).headers({**_JSON, **context.headers()}).body_bytes(body)
+            # The client's own clock: a cancelled request would keep its connection until the subgraph answers.
+            async with request.timeout(timedelta(seconds=seconds)).build_streamed() as response:
+                return await self._body(address.name, response)
+        except RequestTimeoutError:
+            raise _timed_out(address.name, seconds) from None
+        except (PyreqwestError, ValueError) as wrong:
+            raise _unreachable(address.name, wrong) from wrong
 
     async def _body(self, name: str, response: Response) -> bytes:
         """The whole body; given up as soon as it is known to be too large, or to be no JSON."""
@@ -247,31 +236,47 @@ class Transport:
         A subgraph may answer a subscription it refuses with plain JSON: that is one ``next`` and the end.
         """
         name = address.name
+        if self._stream_client is None:
+            self._stream_client = _builder().read_timeout(timedelta(seconds=SILENCE_S)).build()
         try:
-            async with self._request(address, body, {**_EVENTS, **context.headers()}) as response:
-                if not (response.get_header("content-type") or "").startswith("text/event-stream"):
-                    async with asyncio.timeout(self._fetch_s):
-                        refusal = await self._body(name, response)
+            async with AsyncExitStack() as open_until:
+                request = self._stream_client.post(address.url).headers({**_EVENTS, **context.headers()})
+                # The client would fill a buffer before it hands out anything; an event must not wait for the next.
+                streamed = request.body_bytes(body).streamed_read_buffer_limit(0).build_streamed()
+                async with asyncio.timeout(self._fetch_s):
+                    response = await open_until.enter_async_context(streamed)
+                    plain = not (response.get_header("content-type") or "").startswith("text/event-stream")
+                    refusal = await self._body(name, response) if plain else b""
+                if plain:
                     yield Event("next", refusal)
                     yield Event("complete", b"")
                     return
                 yield OPENED
                 parser = EventParser(self._reply_bytes_max)
-                while True:
-                    async with asyncio.timeout(SILENCE_S):
-                        chunk = await response.body_reader.read_chunk()
-                    if chunk is None:
-                        raise SubgraphUnreachable(name, f"The subgraph {name!r} broke off its event stream.")
+                while (chunk := await response.body_reader.read_chunk()) is not None:
                     for event in parser.feed(bytes(chunk)):
                         yield event
                         if event.type == "complete":
                             return
+                raise SubgraphUnreachable(name, f"The subgraph {name!r} broke off its event stream.")
         except FrameTooLarge:
             raise _too_large(name, self._reply_bytes_max) from None
         except (RequestTimeoutError, TimeoutError):
-            raise _timed_out(name, SILENCE_S) from None
+            raise _timed_out(name, self._fetch_s) from None
         except (PyreqwestError, ValueError) as wrong:
             raise _unreachable(name, wrong) from wrong
+
+
+def _builder() -> ClientBuilder:
+    return (
+        ClientBuilder()
+        .http1_only()
+        .follow_redirects(False)
+        .no_proxy()
+        .connect_timeout(timedelta(seconds=CONNECT_S))
+        .pool_idle_timeout(timedelta(seconds=IDLE_S))
+        .user_agent("galleria-gateway")
+    )
 
 
 def _response(name: str, reply: bytes) -> dict[str, Any]:

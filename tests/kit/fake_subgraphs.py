@@ -65,6 +65,7 @@ class FakeSubgraph:
     behaviour: Behaviour | None = None
     """Asked first; a response it gives is sent instead of the real one."""
     streams_open: int = 0
+    stream_ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def schema(self) -> GraphQLSchema:
         """The executable schema, with ``_entities`` and ``_service``."""
@@ -159,6 +160,7 @@ class FakeSubgraph:
             yield "event: complete\ndata:\n\n"
         finally:
             self.streams_open -= 1
+            self.stream_ended.set()
 
     @property
     def entity_requests(self) -> list[list[dict[str, Any]]]:

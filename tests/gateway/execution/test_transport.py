@@ -1,0 +1,294 @@
+"""The transport against servers that behave badly, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from gateway.config import Limits
+from gateway.errors import (
+    SubgraphCircuitOpen,
+    SubgraphReplyInvalid,
+    SubgraphTimedOut,
+    SubgraphUnreachable,
+)
+from gateway.execution.circuit import FAILURES_MAX, PAUSE_S, Circuit
+from gateway.execution.transport import FetchContext, SubgraphAddress, Transport
+
+Handler = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
+ANONYMOUS = FetchContext()
+
+
+class RawServer:
+    """Reads one request after another off each connection; what is written back is up to the test."""
+
+    def __init__(self, handler: Handler) -> None:
+        self.handler = handler
+        self.requests: list[bytes] = []
+        self.arrived = asyncio.Event()
+        self.connections = 0
+        self.hung_up = asyncio.Event()
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                length = next(
+                    int(line.split(b":")[1])
+                    for line in head.split(b"\r\n")
+                    if line.lower().startswith(b"content-length")
+                )
+                body = await reader.readexactly(length)
+                self.requests.append(head + body)
+                self.arrived.set()
+                await self.handler(body, writer)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            self.hung_up.set()
+        except asyncio.CancelledError:
+            # The test is over. Python 3.11's streams would log the cancellation of their own task as an error.
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def serving(handler: Handler, **limits: int) -> AsyncIterator[tuple[Transport, SubgraphAddress, RawServer]]:
+    raw = RawServer(handler)
+    server = await asyncio.start_server(raw, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    transport = Transport(Limits(**limits))
+    try:
+        yield transport, SubgraphAddress(name="stock", url=f"http://127.0.0.1:{port}/graphql"), raw
+    finally:
+        await transport.aclose()
+        server.close()
+
+
+def reply(body: bytes, *, status: str = "200 OK", media_type: str = "application/json") -> bytes:
+    head = f"HTTP/1.1 {status}\r\ncontent-type: {media_type}\r\ncontent-length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def saying(answer: bytes) -> Handler:
+    async def handler(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+
+    return handler
+
+
+GOOD = reply(b'{"data":{"x":1}}')
+
+
+async def test_connections_are_kept_and_used_again() -> None:
+    async with serving(saying(GOOD)) as (transport, address, raw):
+        for _ in range(5):
+            assert await transport.fetch(address, b"{}", ANONYMOUS, repeatable=True) == {"data": {"x": 1}}
+    assert (len(raw.requests), raw.connections) == (5, 1)
+
+
+@pytest.mark.parametrize("status", ["400 Bad Request", "500 Internal Server Error", "200 OK"])
+async def test_a_graphql_answer_counts_whatever_the_status(status: str) -> None:
+    answer = reply(b'{"errors":[{"message":"no"}]}', status=status, media_type="application/graphql-response+json")
+    async with serving(saying(answer)) as (transport, address, _):
+        assert await transport.fetch(address, b"{}", ANONYMOUS, repeatable=True) == {"errors": [{"message": "no"}]}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        reply(b"<html>bad gateway</html>", status="502 Bad Gateway", media_type="text/html"),
+        reply(b"{not json"),
+        reply(b""),
+        reply(b"[]"),
+        reply(b'{"detail":"not found"}', status="404 Not Found"),
+        reply(b'{"data":[1]}'),
+        reply(b'{"data":{},"errors":{}}'),
+    ],
+)
+async def test_what_is_no_graphql_answer_is_refused(answer: bytes) -> None:
+    async with serving(saying(answer)) as (transport, address, _):
+        with pytest.raises(SubgraphReplyInvalid) as refused:
+            await transport.fetch(address, b"{}", ANONYMOUS, repeatable=True)
+    assert refused.value.subgraph == "stock"
+
+
+@pytest.mark.parametrize("announced", [True, False])
+async def test_an_answer_beyond_the_limit_is_given_up_while_it_arrives(announced: bool) -> None:
+    async def handler(_: bytes, writer: asyncio.StreamWriter) -> None:
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+        if announced:
+            writer.write(head + b"content-length: 100000\r\n\r\n" + b" " * 80_000)
+            return
+        writer.write(head + b"transfer-encoding: chunked\r\n\r\n")
+        while True:
+            writer.write(b"3e8\r\n" + b" " * 1000 + b"\r\n")
+            await writer.drain()
+
+    async with serving(handler, subgraph_reply_bytes_max=50_000) as (transport, address, raw):
+        with pytest.raises(SubgraphReplyInvalid, match="more than 50000 bytes"):
+            await transport.fetch(address, b"{}", ANONYMOUS, repeatable=True)
+        async with asyncio.timeout(5):
+            await raw.hung_up.wait()
+
+
+async def test_a_slow_subgraph_times_out_and_its_connection_is_given_up() -> None:
+    async def never(_: bytes, writer: asyncio.StreamWriter) -> None:
+        pass
+
+    async with serving(never, subgraph_ms_max=50) as (transport, address, raw):
+        with pytest.raises(SubgraphTimedOut):
+            await transport.fetch(address, b"{}", ANONYMOUS, repeatable=True)
+        async with asyncio.timeout(5):
+            await raw.hung_up.wait()
+
+
+async def test_a_body_that_stalls_counts_against_the_same_time() -> None:
+    async def stall(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 20\r\n\r\n{"data"')
+
+    async with serving(stall, subgraph_ms_max=50) as (transport, address, _):
+        with pytest.raises(SubgraphTimedOut):
+            await transport.fetch(address, b"{}", ANONYMOUS, repeatable=True)
+
+
+async def test_the_requests_own_deadline_is_kept_too() -> None:
+    async def never(_: bytes, writer: asyncio.StreamWriter) -> None:
+        pass
+
+    async with serving(never) as (transport, address, _):
+        now = asyncio.get_running_loop().time()
+        async with asyncio.timeout(5):
+            with pytest.raises(SubgraphTimedOut):
+                await transport.fetch(address, b"{}", FetchContext(deadline=now + 0.05), repeatable=True)
+            with pytest.raises(SubgraphTimedOut):
+                await transport.fetch(address, b"{}", FetchContext(deadline=now - 1), repeatable=False)
+
+
+async def test_a_query_whose_connection_breaks_is_sent_once_more_and_a_mutation_is_not() -> None:
+    answers = iter([None, GOOD, None])
+
+    async def handler(_: bytes, writer: asyncio.StreamWriter) -> None:
+        answer = next(answers)
+        if answer is None:
+            writer.close()
+        else:
+            writer.write(answer)
+
+    async with serving(handler) as (transport, address, raw):
+        assert await transport.fetch(address, b"{}", ANONYMOUS, repeatable=True) == {"data": {"x": 1}}
+        assert len(raw.requests) == 2
+        with pytest.raises(SubgraphUnreachable):
+            await transport.fetch(address, b"{}", ANONYMOUS, repeatable=False)
+        assert len(raw.requests) == 3
+
+
+async def test_identical_queries_under_way_are_one_request_and_each_asker_owns_its_answer() -> None:
+    release = asyncio.Event()
+
+    async def handler(_: bytes, writer: asyncio.StreamWriter) -> None:
+        await release.wait()
+        writer.write(GOOD)
+
+    async with serving(handler) as (transport, address, raw):
+        async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+            ada = FetchContext(identity="ada")
+            same = [group.create_task(transport.fetch(address, b"{}", ada, repeatable=True)) for _ in range(3)]
+            group.create_task(transport.fetch(address, b"{}", FetchContext(identity="bob"), repeatable=True))
+            group.create_task(transport.fetch(address, b'{"a":1}', ada, repeatable=True))
+            group.create_task(transport.fetch(address, b"{}", ada, repeatable=False))
+            while len(raw.requests) < 4:
+                raw.arrived.clear()
+                await raw.arrived.wait()
+            release.set()
+        first, second, _ = [each.result() for each in same]
+        assert first == second == {"data": {"x": 1}}
+        assert first is not second
+        assert len(raw.requests) == 4
+
+
+async def test_when_the_one_who_sent_gives_up_another_who_waits_takes_over() -> None:
+    release = asyncio.Event()
+
+    async def handler(_: bytes, writer: asyncio.StreamWriter) -> None:
+        await release.wait()
+        writer.write(GOOD)
+
+    async with serving(handler) as (transport, address, raw), asyncio.timeout(5):
+        leader = asyncio.create_task(transport.fetch(address, b"{}", ANONYMOUS, repeatable=True))
+        await raw.arrived.wait()
+        follower = asyncio.create_task(transport.fetch(address, b"{}", ANONYMOUS, repeatable=True))
+        raw.arrived.clear()
+        await asyncio.sleep(0)
+        leader.cancel()
+        await raw.arrived.wait()
+        release.set()
+        assert await follower == {"data": {"x": 1}}
+        with pytest.raises(asyncio.CancelledError):
+            await leader
+
+
+async def test_a_shared_request_that_fails_fails_for_all_who_wait() -> None:
+    release = asyncio.Event()
+
+    async def handler(_: bytes, writer: asyncio.StreamWriter) -> None:
+        await release.wait()
+        writer.write(reply(b"nope", media_type="text/plain"))
+
+    async with serving(handler) as (transport, address, raw), asyncio.timeout(5):
+        both = [asyncio.create_task(transport.fetch(address, b"{}", ANONYMOUS, repeatable=True)) for _ in range(2)]
+        await raw.arrived.wait()
+        release.set()
+        found = await asyncio.gather(*both, return_exceptions=True)
+    assert [type(each) for each in found] == [SubgraphReplyInvalid] * 2
+    assert len(raw.requests) == 1
+
+
+async def test_a_subgraph_that_keeps_failing_is_left_alone() -> None:
+    address = SubgraphAddress(name="gone", url="http://127.0.0.1:1/graphql")
+    transport = Transport(Limits())
+    for _ in range(FAILURES_MAX):
+        with pytest.raises(SubgraphUnreachable):
+            await transport.fetch(address, b"{}", ANONYMOUS, repeatable=False)
+    with pytest.raises(SubgraphCircuitOpen):
+        await transport.fetch(address, b"{}", ANONYMOUS, repeatable=True)
+    await transport.aclose()
+
+
+def test_after_its_pause_a_circuit_lets_one_try_and_an_answer_closes_it() -> None:
+    circuit = Circuit()
+    for _ in range(FAILURES_MAX):
+        assert circuit.allows(0.0)
+        circuit.failed(0.0)
+    assert not circuit.allows(PAUSE_S / 2)
+    assert circuit.allows(PAUSE_S)
+    assert not circuit.allows(PAUSE_S)
+    circuit.answered()
+    assert circuit.allows(PAUSE_S)
+
+
+async def test_a_bad_address_is_unreachable_not_a_crash() -> None:
+    transport = Transport(Limits())
+    for url in ("", "nonsense", "http://"):
+        with pytest.raises(SubgraphUnreachable):
+            await transport.fetch(SubgraphAddress(name="x", url=url), b"{}", ANONYMOUS, repeatable=False)
+    await transport.aclose()
+
+
+async def test_redirects_are_not_followed() -> None:
+    answer = b"HTTP/1.1 307 Temporary Redirect\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n"
+    async with serving(saying(answer)) as (transport, address, _):
+        with pytest.raises(SubgraphReplyInvalid) as refused:
+            await transport.fetch(address, b"{}", ANONYMOUS, repeatable=False)
+    assert "307" in refused.value.detail
+
+
+async def test_headers_of_the_context_are_sent() -> None:
+    async with serving(saying(GOOD)) as (transport, address, raw):
+        context = FetchContext(headers=lambda: {"x-galleria-identity": "signed"})
+        await transport.fetch(address, json.dumps({"query": "{x}"}).encode(), context, repeatable=True)
+    assert b"x-galleria-identity: signed" in raw.requests[0].lower()
