@@ -17,6 +17,7 @@ RESTART_BACKOFF_S = 0.1
 RESTART_BACKOFF_S_MAX = 10.0
 # A job that ran this long had recovered; its next failure starts from the short pause again.
 HEALTHY_AFTER_S = 30.0
+CANCEL_AGAIN_S = 0.25
 
 _log = logger(__name__)
 
@@ -33,8 +34,12 @@ class Supervisor:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        for task in self._tasks:
-            task.cancel()
+        # A driver may swallow a cancellation that reaches it while it recovers a connection: ask until all have ended.
+        running = set(self._tasks)
+        while running:
+            for task in running:
+                task.cancel()
+            _, running = await asyncio.wait(running, timeout=CANCEL_AGAIN_S)
         await self._group.__aexit__(None, None, None)
 
     def start(self, name: str, job: Callable[[], Awaitable[None]]) -> None:
