@@ -16,7 +16,7 @@ from subgraphs.orders.service.completion import Completion
 from subgraphs.orders.service.faults import FaultPoints
 from subgraphs.orders.service.live import LiveOrders
 from subgraphs.orders.service.orders import Orders
-from subgraphs.orders.service.peers import Catalog, Inventory
+from subgraphs.orders.service.peers import Catalog, Inventory, Loyalty
 from subgraphs.orders.service.services import Services
 from subgraphs.orders.store import Store
 
@@ -45,6 +45,7 @@ def assemble(resources: Resources, faults: FaultPoints) -> Services:
         orders=orders,
         live=LiveOrders(orders, resources.hub, resources.clock, tokens),
         completion=completion,
+        loyalty=Loyalty(resources.peers),
     )
 
 

@@ -538,6 +538,12 @@ class CheckoutSession:
     continue_url: str | None = strawberry.field(description="Where the buyer must act, when escalated.")
     expires_at: DateTime = strawberry.field(description="When the session ends; its hold may end before.")
     order_id: strawberry.Private[str | None]
+    model: strawberry.Private[CheckoutModel]
+
+    @strawberry.field(description="Points it would earn the buyer; null when loyalty cannot say right now.")
+    async def points_to_earn(self, info: Info) -> int | None:
+        loyalty = _services(info).loyalty
+        return await loyalty.points_to_earn(self.model.lines, self.model.channel, info.context.principal)
 
     @strawberry.field(description="The order, once completed.")
     async def order(self, info: Info) -> "Order | None":
@@ -563,6 +569,7 @@ class CheckoutSession:
             continue_url=session.continue_url,
             expires_at=session.expires_at,
             order_id=session.order_id,
+            model=session,
         )
 
     @classmethod

@@ -26,7 +26,7 @@ from subgraphs.chassis.mongo import DatabaseUnreachable, DuplicateKey, Session
 from subgraphs.chassis.outbox import Outbox
 from subgraphs.chassis.telemetry import logger
 from subgraphs.kernel.clock import Clock
-from subgraphs.kernel.errors import InvalidInput
+from subgraphs.kernel.errors import DomainError, InvalidInput
 from subgraphs.kernel.money import Money
 from subgraphs.orders.model.checkout import CheckoutSession
 from subgraphs.orders.model.lines import Message
@@ -129,6 +129,9 @@ class Completion:
                 await self._work(saga)
             except _Lost:
                 continue
+            except DomainError as refusal:
+                # An answer no participant should give. Its lease is taken, so the others go on and it is tried again.
+                _log.error("saga stuck", saga=saga.id, refusal=type(refusal).__name__, message=refusal.message)
         return len(due)
 
     async def run(self) -> None:

@@ -1,4 +1,4 @@
-"""What orders asks of catalog and inventory, as typed questions and commands. The only place that knows their GraphQL.
+"""What orders asks of catalog, inventory and loyalty, as typed questions and commands. The only place that knows their GraphQL.
 
 A refusal of inventory comes back as our own; no answer is ``PeerFailed``, and means nothing about what the peer did.
 """
@@ -12,7 +12,7 @@ from typing import Any
 from cachetools import LRUCache
 
 from subgraphs.chassis.app import PeerClient, PeerFailed
-from subgraphs.chassis.identity import RequestContext
+from subgraphs.chassis.identity import Principal, RequestContext
 from subgraphs.kernel.clock import from_iso
 from subgraphs.kernel.errors import DomainError, InvalidInput, NotFound
 from subgraphs.kernel.money import Money
@@ -84,6 +84,10 @@ _COMMIT = f"""
 mutation OrdersCommit($id: ID!, $orderId: ID!, $key: IdempotencyKey!) {{
   outcome: reservationCommit(id: $id, orderId: $orderId, idempotencyKey: $key) {{ {_RESERVATION} }}
 }}
+"""
+
+_EARNS = """
+query OrdersEarns($lines: [EarnLineInput!]!, $channel: String!) { earnPreview(lines: $lines, channel: $channel) { points } }
 """
 
 _CACHED_MAX = 512
@@ -232,6 +236,34 @@ class Inventory:
             raise _refusal(error)
         reservation: Mapping[str, Any] = outcome["reservation"]
         return reservation
+
+
+class Loyalty:
+    """Loyalty, as orders sees it."""
+
+    def __init__(self, peers: PeerClient) -> None:
+        self._peers = peers
+
+    async def points_to_earn(self, lines: Sequence[Line], channel: str, principal: Principal) -> int | None:
+        """What a purchase would earn this buyer; None when nobody can say, since no purchase waits for points."""
+        asked = [
+            {
+                "sku": line.sku,
+                "quantity": line.quantity,
+                "amount": {"minor": line.total.minor, "currency": line.total.currency},
+            }
+            for line in lines
+        ]
+        if not asked:
+            return 0
+        try:
+            data = await self._peers.execute(
+                "loyalty", _EARNS, {"lines": asked, "channel": channel}, principal=principal
+            )
+        except PeerFailed:
+            return None
+        points: int = data["earnPreview"]["points"]
+        return points
 
 
 async def out_of_stock(

@@ -9,6 +9,7 @@ from subgraphs.orders.service.checkouts import Checkouts
 from subgraphs.orders.service.completion import Completion
 from subgraphs.orders.service.live import LiveOrders
 from subgraphs.orders.service.orders import Orders
+from subgraphs.orders.service.peers import Loyalty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,3 +21,4 @@ class Services:
     orders: Orders
     live: LiveOrders
     completion: Completion
+    loyalty: Loyalty
