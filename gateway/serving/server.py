@@ -16,14 +16,15 @@ from types import FrameType
 from typing import Any
 
 import httpx
+import jwt
 import uvicorn
 import uvloop
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
 from gateway.config import Settings
-from gateway.errors import SupergraphInvalid
-from gateway.pipeline.authentication import Keys, authenticator
+from gateway.errors import GatewayError, SupergraphInvalid
+from gateway.pipeline.authentication import Authenticator, Keys, authenticator
 from gateway.pipeline.issuer import DevelopmentIssuer, create_key_file
 from gateway.pipeline.pipeline import Pipeline
 from gateway.serving.app import Application, create_app
@@ -77,14 +78,14 @@ class Gateway:
     """The rooms put together around one supergraph. Make it where an event loop runs; it serves one socket, once."""
 
     def __init__(self, settings: Settings, supergraph: Supergraph, *, extend: Extend | None = None) -> None:
-        issuer, keys = _issuer(settings)
+        issuer, proves = _authentication(settings)
         signer = (
             IdentitySigner(settings.identity_secret.get_secret_value(), "gateway")
             if settings.identity_secret is not None
             else None
         )
         operations = _operations(settings)
-        self.pipeline = Pipeline(settings, authenticator(settings, keys), signer)
+        self.pipeline = Pipeline(settings, proves, signer)
         self.pipeline.load(supergraph)
         self.application = Application(
             self.pipeline, issuer=issuer, operations=operations, probe=lambda: probe(supergraph, settings)
@@ -205,6 +206,18 @@ async def probe(supergraph: Supergraph, settings: Settings) -> dict[str, bool]:
         async with asyncio.TaskGroup() as tasks:
             asked = {name: tasks.create_task(answers(each.url)) for name, each in supergraph.subgraphs.items()}
     return {name: task.result() for name, task in asked.items()}
+
+
+def _authentication(settings: Settings) -> tuple[DevelopmentIssuer | None, Authenticator]:
+    """Who issues tokens here, if anybody, and who proves them. Raises StartRefused for a key file that is none."""
+    try:
+        issuer, keys = _issuer(settings)
+    except (OSError, ValueError, GatewayError, jwt.PyJWTError) as wrong:
+        raise StartRefused(f"{settings.dev_issuer_key_file} is no private key: {wrong}") from None
+    try:
+        return issuer, authenticator(settings, keys)
+    except (OSError, ValueError, GatewayError) as wrong:
+        raise StartRefused(f"{settings.jwks} is no key set: {wrong}") from None
 
 
 def _issuer(settings: Settings) -> tuple[DevelopmentIssuer | None, Keys | None]:

@@ -128,6 +128,14 @@ def test_what_is_wrongly_asked_is_told_in_one_line(arguments: tuple[str, ...], t
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize("setting", ["GALLERIA_JWKS", "GALLERIA_DEV_ISSUER_KEY_FILE"])
+def test_a_key_file_that_is_none_stops_the_start(supergraph: Path, setting: str) -> None:
+    done = run("serve", "--supergraph", supergraph, "--development", **{setting: str(supergraph)})
+    assert done.returncode == 2
+    assert "supergraph.graphql is no" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
 def test_a_wrong_setting_stops_the_start(supergraph: Path) -> None:
     done = run("serve", "--supergraph", supergraph, GALLERIA_LIMITS__DEPTH_MAX="deep")
     assert done.returncode == 2
