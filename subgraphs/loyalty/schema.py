@@ -201,7 +201,7 @@ class LoyaltyAccountType:
     lifetime: int = strawberry.field(description="Points ever earned; never falls.")
 
     @strawberry.field(description="The member.")
-    def customer(self) -> "Customer":
+    def customer(self) -> "Customer | None":
         return Customer(id=strawberry.ID(self.account.customer_id))
 
     @strawberry.field(description="The member's standing.")
@@ -278,7 +278,7 @@ class ProductVariant:
     )
     async def points_earned(
         self, info: Info, quantity: Annotated[int, strawberry.argument(description="Units bought, at least 1.")] = 1
-    ) -> int:
+    ) -> int | None:
         if not 1 <= quantity <= 10_000:
             raise InvalidInputRefusal("quantity is 1 to 10000", path=("quantity",))
         if self.basis is None:
@@ -316,15 +316,15 @@ class Order:
     @strawberry.field(
         description="Points it was given. Right after a purchase they may still be on their way: this waits a moment."
     )
-    async def points_earned(self, info: Info) -> int:
+    async def points_earned(self, info: Info) -> int | None:
         return earned(await self._entries(info))
 
     @strawberry.field(description="Points that were taken back for returns.")
-    async def points_reversed(self, info: Info) -> int:
+    async def points_reversed(self, info: Info) -> int | None:
         return reversed_points(await self._entries(info))
 
     @strawberry.field(description="All that moved points for it, oldest first.")
-    async def ledger_entries(self, info: Info) -> list[LedgerEntryType]:
+    async def ledger_entries(self, info: Info) -> list[LedgerEntryType] | None:
         return [LedgerEntryType.of(entry) for entry in await self._entries(info)]
 
     async def _entries(self, info: Info) -> Sequence[model.LedgerEntry]:

@@ -13,7 +13,7 @@ from cachetools import LRUCache, TTLCache
 
 from subgraphs.chassis.idempotency import Idempotency, Payload
 from subgraphs.chassis.identity import Principal
-from subgraphs.chassis.mongo import Session
+from subgraphs.chassis.mongo import DuplicateKey, Session
 from subgraphs.chassis.outbox import EventHub, Lagged, Outbox, Subscription
 from subgraphs.kernel.clock import Clock
 from subgraphs.kernel.errors import Forbidden, InvalidInput, NotFound
@@ -238,7 +238,11 @@ class Loyalty:
                 await self.store.add_account(known, session=session)
             return account_to_doc(known)
 
-        payload, replayed = await self._idempotency.run(principal.key, "loyaltyEnrol", key, arguments, work)
+        try:
+            payload, replayed = await self._idempotency.run(principal.key, "loyaltyEnrol", key, arguments, work)
+        except DuplicateKey:
+            # Somebody else opened the account between our look and our write; now it is there to be found.
+            payload, replayed = await self._idempotency.run(principal.key, "loyaltyEnrol", key, arguments, work)
         return account_from_doc(payload), replayed
 
     async def adjust(
