@@ -59,7 +59,7 @@ class RecommendationEvidence:
 
 @strawberry.type(description="A product worth a look, with the evidence.")
 class Recommendation:
-    product: "Product" = strawberry.field(description="The product.")
+    product: "Product | None" = strawberry.field(description="The product.")
     kind: RecommendationKind = strawberry.field(description="Where it comes from.")
     score: float = strawberry.field(description="How strong the evidence is; comparable within one list only.")
     reason: str = strawberry.field(description="Why, in a sentence that is true.")
@@ -88,7 +88,7 @@ class Product:
             RecommendationKind.ALSO_BOUGHT
         ),
         first: Annotated[int, strawberry.argument(description=f"How many, at most {RECOMMENDED_MAX}.")] = 8,
-    ) -> list[Recommendation]:
+    ) -> list[Recommendation] | None:
         size = page_size(first, RECOMMENDED_MAX)
         if kind is not RecommendationKind.ALSO_BOUGHT:
             raise Invalid("a product has recommendations of kind ALSO_BOUGHT", path=("kind",))

@@ -276,7 +276,7 @@ class VariantAvailability:
     )
 
     @strawberry.field(description="The variant.")
-    def variant(self) -> "ProductVariant":
+    def variant(self) -> "ProductVariant | None":
         return ProductVariant(sku=self.sku)
 
     @classmethod
@@ -330,7 +330,7 @@ class StockLevelType:
     updated_at: DateTime = strawberry.field(description="When it last moved.")
 
     @strawberry.field(description="The variant.")
-    def variant(self) -> "ProductVariant":
+    def variant(self) -> "ProductVariant | None":
         return ProductVariant(sku=self.sku)
 
     @classmethod
@@ -370,7 +370,7 @@ class ReservationLine:
     location: LocationType = strawberry.field(description="Where they are held.")
 
     @strawberry.field(description="The variant.")
-    def variant(self) -> "ProductVariant":
+    def variant(self) -> "ProductVariant | None":
         return ProductVariant(sku=self.sku)
 
 
@@ -495,7 +495,7 @@ class ProductVariant:
         self,
         info: Info,
         input: Annotated[AvailabilityInput | None, strawberry.argument(description="What is asked.")] = None,
-    ) -> VariantAvailability:
+    ) -> VariantAvailability | None:
         services = _services(info)
         levels = await info.context.loaders.get("levels", services.levels_of).load(self.sku)
         found = await services.judge(self.sku, levels, _question(info, input))
@@ -510,7 +510,7 @@ class ProductVariant:
         location_ids: Annotated[
             list[strawberry.ID] | None, strawberry.argument(description="Only at these locations.")
         ] = None,
-    ) -> list[StockLevelType]:
+    ) -> list[StockLevelType] | None:
         services = _services(info)
         require(info.context.principal, "inventory:read")
         levels = await info.context.loaders.get("levels", services.levels_of).load(self.sku)
@@ -533,7 +533,7 @@ class Channel:
     @strawberry.federation.field(
         description="The locations whose stock it sells.", requires_scopes=[["inventory:read"]]
     )
-    async def sourcing_locations(self, info: Info) -> list[LocationType]:
+    async def sourcing_locations(self, info: Info) -> list[LocationType] | None:
         found = await _services(info).sourcing_locations(info.context.principal, self.code)
         return [LocationType.of(place) for place in found]
 

@@ -25,8 +25,10 @@ SHIP_CUTOFF_HOUR = 16
 METHODS_DEFAULT = (FulfilmentMethod.SHIP, FulfilmentMethod.PICKUP, FulfilmentMethod.CURBSIDE)
 
 # What sending a parcel costs the buyer, in minor units; collecting is free. A currency not named has no tariff here.
-_PARCEL: Mapping[str, int] = {"EUR": 490, "GBP": 450, "USD": 590}
+_PARCEL: Mapping[str, int] = {"EUR": 490, "GBP": 390, "USD": 590}
 _SAME_DAY_FACTOR = 2
+# The currency of a country's shoppers; every other country we ship from has the euro.
+_CURRENCY_OF: Mapping[str, str] = {"GB": "GBP", "US": "USD"}
 # (up to this many km, days on the road); a destination nobody named may be anywhere in the range.
 _TRANSIT_DAYS: tuple[tuple[float, int], ...] = ((300.0, 1), (1200.0, 2), (float("inf"), 4))
 
@@ -191,7 +193,7 @@ def _method(
         available=bool(spans),
         earliest=min((span[0] for span in spans), default=None),
         latest=min((span[1] for span in spans), default=None),
-        cost=cost(method, question.currency),
+        cost=cost(method, question.currency or _market_currency(giving, question.near)),
     )
 
 
@@ -233,6 +235,14 @@ def cost(method: FulfilmentMethod, currency: str | None) -> Money | None:
     if parcel is None or method is FulfilmentMethod.DIGITAL:
         return None
     return Money(parcel * (_SAME_DAY_FACTOR if method is FulfilmentMethod.SAME_DAY else 1), currency)
+
+
+def _market_currency(giving: Sequence[Location], near: Point | None) -> str | None:
+    """The currency of the country that the goods would come from, for who named none: the nearest place decides."""
+    nearest = min(
+        giving, key=lambda place: (place.point.distance_km(near) if near is not None else 0.0, place.id), default=None
+    )
+    return _CURRENCY_OF.get(nearest.country, "EUR") if nearest is not None else None
 
 
 def _within(place: Location, question: AvailabilityQuestion) -> bool:
