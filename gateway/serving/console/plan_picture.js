@@ -31,7 +31,7 @@ export function planPicture(fetches, onpick) {
       h("rect", { class: "edge-mark", width: 5, height: HEIGHT - 20, x: 10, y: 10, rx: 2.5 }),
       h("text", { x: 26, y: 28, class: "subgraph" }, fetch.subgraph),
       h("text", { x: WIDTH - 12, y: 28, class: "number" }, `#${fetch.id}`),
-      h("text", { x: 26, y: 50, class: "path" }, clip(fetch.path ? `at ${fetch.path}` : "root", 34)));
+      h("text", { x: 26, y: 50, class: "path" }, clip(fetch.path ? `at ${fetch.path}` : "root", 30)));
   });
   return h("svg", { class: "plan", viewBox: `0 0 ${width} ${height}`, style: `max-width:${width}px`, role: "img", "aria-label": `${fetches.length} fetches in ${columns.length} rounds` }, lines, boxes);
 }
