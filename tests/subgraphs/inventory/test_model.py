@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from subgraphs.inventory.model.availability import (
+    PARCEL_MINOR,
     AvailabilityQuestion,
     AvailabilityStatus,
     QuantityBand,
@@ -27,6 +28,7 @@ from subgraphs.inventory.model.sourcing import FulfilmentMethod, SourcingPolicy,
 from subgraphs.inventory.model.stock import Delta, Inbound, StockLevel, faults
 from subgraphs.inventory.store import Register
 from subgraphs.kernel.errors import InvalidInput, NotFound
+from subgraphs.orders.model.delivery import RATE_CARD
 from tests.subgraphs.inventory.stockroom import BERLIN, LOCATIONS, NOON, S1, S2, S3, W1, W2
 
 PLACES = {place.id: place for place in LOCATIONS}
@@ -248,3 +250,7 @@ def test_a_registers_batches_may_come_in_any_order(sequences: list[int]) -> None
         register = register.heard(sequence)
     assert (register.sequence, register.ahead) == (8, ())
     assert register.heard(3) == register
+
+
+def test_delivery_costs_what_orders_will_charge_for_it() -> None:
+    assert {currency: standard for currency, (standard, _) in RATE_CARD.items()} == PARCEL_MINOR
