@@ -38,7 +38,8 @@ TTL_S = 24 * 3600
 MONEY_TTL_S = 30 * 24 * 3600
 LEASE_S = 30.0
 
-INDEXES: dict[str, Sequence[Index]] = {IDEM: (Index(["exp"], expire_after_s=0),)}
+# The second index carries the guard {_id, state}, which the embedded server answers by reading everything otherwise.
+INDEXES: dict[str, Sequence[Index]] = {IDEM: (Index(["exp"], expire_after_s=0), Index(["_id", "state"]))}
 
 Payload = dict[str, Any]
 

@@ -72,6 +72,9 @@ INDEXES: dict[str, Sequence[Index]] = {
     OUTBOX: (
         Index(["seq"], unique=True, sparse=True),
         Index(["pending"], sparse=True),
+        # Carries the relay's guard {_id, pending}: the embedded server finds a document by _id only if the filter names
+        # nothing else, or nothing but what one index holds; otherwise it reads the whole collection.
+        Index(["_id", "pending"]),
         Index(["at"], expire_after_s=RETENTION_S),
     ),
     RELAY: (),
