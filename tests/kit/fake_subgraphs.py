@@ -26,11 +26,17 @@ from graphql import (
     subscribe,
     validate,
 )
-from graphql.language import DocumentNode, ObjectTypeDefinitionNode, ObjectTypeExtensionNode, ast
+from graphql.language import (
+    DocumentNode,
+    ObjectTypeDefinitionNode,
+    ObjectTypeExtensionNode,
+    OperationDefinitionNode,
+    ast,
+)
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 Resolver: TypeAlias = Callable[..., Any]
 Behaviour: TypeAlias = Callable[[Request], Awaitable[Response | None]]
@@ -59,6 +65,8 @@ class FakeSubgraph:
     resolvers: Mapping[str, Resolver] = field(default_factory=dict)
     entities: Mapping[str, Resolver] = field(default_factory=dict)
     url: str = ""
+    roots: Mapping[str, Any] = field(default_factory=dict)
+    """Operation kind → the object its root fields are read from."""
     requests: list[dict[str, Any]] = field(default_factory=list)
     """The decoded bodies, in order of arrival."""
     headers: list[dict[str, str]] = field(default_factory=list)
@@ -136,7 +144,10 @@ class FakeSubgraph:
             values = body.get("variables") or {}
             if "text/event-stream" in request.headers.get("accept", ""):
                 return StreamingResponse(self._events(schema, document, values), media_type="text/event-stream")
-            result = execute(schema, document, variable_values=values, operation_name=body.get("operationName"))
+            kind = next(
+                each.operation.value for each in document.definitions if isinstance(each, OperationDefinitionNode)
+            )
+            result = execute(schema, document, self.roots.get(kind), variable_values=values)
             if inspect.isawaitable(result):
                 result = await result
             return JSONResponse(result.formatted)  # type: ignore[union-attr]
@@ -251,12 +262,8 @@ async def listening(app: Any, *, port: int = 0) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def served(*subgraphs: FakeSubgraph) -> AsyncIterator[None]:
-    """Serves all of them, each on a port of its own; sets their ``url``."""
-    if not subgraphs:
+    """Serves all of them by one server, each under a path of its own; sets their ``url``."""
+    async with listening(Starlette(routes=[Mount(f"/{each.name}", each.app()) for each in subgraphs])) as base:
+        for each in subgraphs:
+            each.url = f"{base}/{each.name}/graphql"
         yield
-        return
-    first, *others = subgraphs
-    async with listening(first.app()) as base:
-        first.url = f"{base}/graphql"
-        async with served(*others):
-            yield
