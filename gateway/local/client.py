@@ -86,9 +86,10 @@ class HouseClient:
         found: dict[str, Any] = answer["data"]
         return found
 
-    async def plan(self, document: str) -> dict[str, Any]:
-        """The query plan of an operation, as the development endpoint tells it."""
-        answer = await self._http.post("/plan", json={"query": document})
+    async def plan(self, document: str, *, token: str | None = None) -> dict[str, Any]:
+        """The query plan of an operation for whoever has the token, as the development endpoint tells it."""
+        headers = {"authorization": f"Bearer {token}"} if token is not None else {}
+        answer = await self._http.post("/plan", json={"query": document}, headers=headers)
         answer.raise_for_status()
         parsed: dict[str, Any] = answer.json()
         return parsed

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import shutil
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -41,6 +42,8 @@ class Tour:
     client: HouseClient
     schema: Path
     staff: str
+    shopper: str = ""
+    """The token of a customer who has bought before."""
     handle: str = ""
     sku: str = ""
     store: dict[str, Any] | None = None
@@ -51,11 +54,12 @@ def main(settings: HouseSettings, *, schema: Path) -> int:
     console = Console(highlight=False)
     alone = replace(
         settings,
-        data_directory=settings.data_directory / "demo",
+        data_directory=settings.data_directory / f"demo-{secrets.token_hex(4)}",
         ports=ephemeral_ports(),
         database_prefix=f"galleria_demo_{secrets.token_hex(4)}_",
         scale="tiny",
         restart=False,
+        drop_at_end=settings.mongodb_uri is not None,
     )
     try:
         return asyncio.run(_tour(alone, schema, console))
@@ -65,6 +69,8 @@ def main(settings: HouseSettings, *, schema: Path) -> int:
         console.print(f"[red]Untrue:[/] {untrue}")
     except AnswerHasErrors as errors:
         console.print(f"[red]The graph answered with errors:[/] {errors}")
+    finally:
+        shutil.rmtree(alone.data_directory, ignore_errors=True)
     return 1
 
 
@@ -109,17 +115,18 @@ async def compose(tour: Tour) -> str:
 
 
 async def product_page(tour: Tour) -> str:
-    """One operation, five services."""
+    """One operation, five services, for a customer who is signed in."""
+    tour.shopper = await _some_customer(tour)
     found = await tour.client.data(
         "query($c: PriceContextInput!) { searchProducts(context: $c, first: 20) {"
         " edges { node { handle variants(first: 1) { edges { node { sku } } } } } } }",
         {"c": CONTEXT},
     )
     document = tour.client.document("product_page")
-    plan = await tour.client.plan(document)
+    plan = await tour.client.plan(document, token=tour.shopper)
     for edge in found["searchProducts"]["edges"]:
-        variables = {"handle": edge["node"]["handle"], "price": CONTEXT, "where": WHERE, "signedIn": False}
-        page = (await tour.client.data(document, variables))["product"]
+        variables = {"handle": edge["node"]["handle"], "price": CONTEXT, "where": WHERE, "signedIn": True}
+        page = (await tour.client.data(document, variables, token=tour.shopper))["product"]
         variant = page["variants"]["edges"][0]["node"]
         if page["recommendations"] and variant["price"] and variant["availability"]["status"] == "IN_STOCK":
             break
@@ -127,6 +134,7 @@ async def product_page(tour: Tour) -> str:
         raise Untrue("no product has a price, stock and recommendations")
     tour.handle, tour.sku = page["handle"], variant["sku"]
     _must(isinstance(variant["pointsEarned"], int), "loyalty left the page without points")
+    _must(isinstance(variant["myPurchases"], list), "orders left the page without the shopper's purchases")
     _must(
         plan["fetches"] <= 6 and plan["depth"] <= 3,
         f"the plan grew to {plan['fetches']} fetches, {plan['depth']} rounds",
@@ -179,17 +187,16 @@ async def watch_a_sale(tour: Tour) -> str:
 async def last_unit(tour: Tour) -> str:
     """Two buyers, one unit: one order, one typed refusal."""
     levels = await tour.client.data(
-        "query($skus: [String!]!) { stockLevels(skus: $skus, first: 50) { edges { node { location { id } onHand safety } } } }",
+        "query($skus: [String!]!) { stockLevels(skus: $skus, first: 50) { edges { node { location { id kind } atp } } } }",
         {"skus": [tour.sku]},
         token=tour.staff,
     )
-    kept = False
-    for edge in levels["stockLevels"]["edges"]:
-        level = edge["node"]
-        wanted = 0 if kept else 1 + level["safety"]
-        kept = True
-        if level["onHand"] != wanted:
-            await adjust(tour, level["location"]["id"], wanted - level["onHand"])
+    found = [edge["node"] for edge in levels["stockLevels"]["edges"]]
+    kept = next(level for level in found if level["location"]["kind"] == "WAREHOUSE")
+    for level in found:
+        delta = (1 if level is kept else 0) - level["atp"]
+        if delta:
+            await adjust(tour, level["location"]["id"], delta)
     outcomes = await asyncio.gather(*(buy(tour, tour.sku, buyer) for buyer in ("first", "second")))
     refusals = [outcome for outcome in outcomes if outcome in ("OutOfStock", "InsufficientStock")]
     orders = [outcome for outcome in outcomes if outcome not in refusals and "-" in outcome]
@@ -224,6 +231,20 @@ async def degrade(tour: Tour) -> str:
 
 
 STEPS: tuple[Callable[[Tour], Awaitable[str]], ...] = (compose, product_page, watch_a_sale, last_unit, ledger, degrade)
+
+
+async def _some_customer(tour: Tour) -> str:
+    """The token of the first customer who has a loyalty card."""
+    for number in range(1, 100):
+        found = await tour.client.data(
+            "query($card: String!) { customerLookup(loyaltyNumber: $card) { id } }",
+            {"card": f"L{number:07d}"},
+            token=tour.staff,
+        )
+        if found["customerLookup"] is not None:
+            identity = found["customerLookup"]["id"]
+            return await tour.client.token(f"shopper-{number}", customer_id=identity)
+    raise Untrue("nobody has a loyalty card")
 
 
 async def sell(tour: Tour, sku: str, *, quantity: int) -> None:

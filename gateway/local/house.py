@@ -18,10 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-from subgraphs.chassis.embedded_mongo import EmbeddedMongo
-
 from gateway.local.processes import Process, StartFailed, free_port, port_is_taken
 from gateway.pipeline.issuer import create_key_file
+from subgraphs.chassis.embedded_mongo import EmbeddedMongo
 
 SUBGRAPHS = ("catalog", "inventory", "orders", "customers", "loyalty")
 DEFAULT_PORTS: Mapping[str, int] = {
@@ -54,6 +53,8 @@ class HouseSettings:
     scale: str = "small"
     restart: bool = True
     """Start a subgraph again when it dies."""
+    drop_at_end: bool = False
+    """Remove the house's databases when it is left: for tours and tests on somebody else's server."""
     extra_environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -124,7 +125,9 @@ class House:
         if not self.mongodb_uri:
             server = EmbeddedMongo(settings.data_directory / "mongodb", say=self._say)
             self.mongodb_uri = await self._stack.enter_async_context(server)
-        await self._seed()
+        if settings.drop_at_end:
+            self._stack.push_async_callback(self._subgraphs, "drop", "--yes")
+        await self._subgraphs("seed", "--scale", settings.scale)
         self._prepare()
         for name in SUBGRAPHS:
             await self.processes[name].start()
@@ -155,18 +158,18 @@ class House:
             **settings.extra_environment,
         }
 
-    async def _seed(self) -> None:
-        """Loads the data set unless the database has it already; the child prints its own progress."""
-        argv = (sys.executable, "-m", "subgraphs", "seed", "--scale", self.settings.scale)
+    async def _subgraphs(self, *command: str) -> None:
+        """Runs a command of the subgraphs' command line to its end. The seed prints its own progress."""
         child = await asyncio.create_subprocess_exec(
-            *argv,
+            *(sys.executable, "-m", "subgraphs", *command),
             env={**os.environ, **self.environment()},
             stdout=None if self._show_seed else asyncio.subprocess.PIPE,
             stderr=None if self._show_seed else asyncio.subprocess.STDOUT,
         )
         output, _ = await child.communicate()
         if child.returncode != 0:
-            raise StartFailed(f"Seeding failed with status {child.returncode}.\n{(output or b'').decode()[-3000:]}")
+            said = (output or b"").decode()[-3000:]
+            raise StartFailed(f"subgraphs {command[0]} failed with status {child.returncode}.\n{said}")
 
     def _prepare(self) -> None:
         settings = self.settings

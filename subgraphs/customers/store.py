@@ -34,6 +34,8 @@ INDEXES: dict[str, Sequence[Index]] = {
         Index(["email"], unique=True, sparse=True),
         Index(["phone"], unique=True, sparse=True),
         Index(["loy"], unique=True, sparse=True),
+        # The guard {_id, v}: the embedded server reads a whole collection unless one index holds both.
+        Index(["_id", "v"]),
     ),
     SEGMENTS: (),
     PRODUCTS_OF: (),

@@ -64,8 +64,9 @@ PAYMENTS = "payments"
 SAGAS = "sagas"
 
 INDEXES: dict[str, Sequence[Index]] = {
-    CARTS: (Index(["expires_at"], expire_after_s=0),),
-    CHECKOUTS: (),
+    # The embedded server reads a whole collection for {_id, v} unless one index holds both fields of the guard.
+    CARTS: (Index(["expires_at"], expire_after_s=0), Index(["_id", "v"])),
+    CHECKOUTS: (Index(["_id", "v"]),),
     ORDERS: (
         Index(["number"], unique=True),
         Index(["origin"], unique=True),
@@ -78,7 +79,7 @@ INDEXES: dict[str, Sequence[Index]] = {
         Index(["fulfilments.id"]),
     ),
     PAYMENTS: (Index(["order"]), Index(["checkout"])),
-    SAGAS: (Index(["request"], unique=True), Index(["checkout"]), Index(["active", "due_at"])),
+    SAGAS: (Index(["request"], unique=True), Index(["checkout"]), Index(["active", "due_at"]), Index(["_id", "v"])),
 }
 
 

@@ -72,7 +72,9 @@ async def test_a_product_page_is_assembled_from_five_services(
 async def test_the_explorer_draws_the_plan_and_runs_the_operation(page: Page, house: RunningHouse) -> None:
     await page.goto(f"{house.house.gateway_url}/#explorer")
     await page.get_by_label("Named operations").select_option("ProductPage")
-    await expect(page.locator("svg.plan")).to_have_attribute("aria-label", re.compile("[1-6] fetches in 3 rounds"), timeout=15_000)
+    await expect(page.locator("svg.plan")).to_have_attribute(
+        "aria-label", re.compile("[1-6] fetches in 3 rounds"), timeout=15_000
+    )
     await keep(page, "explorer")
     await page.locator("svg.plan g.fetch").first.click()
     await expect(page.locator("pre.sent")).to_contain_text("query")

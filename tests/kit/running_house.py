@@ -35,6 +35,7 @@ class RunningHouse:
                 database_prefix=f"galleria_test_{os.getpid()}_",
                 scale="tiny",
                 restart=False,
+                drop_at_end="MONGODB_URI" in os.environ,
             )
         )
 

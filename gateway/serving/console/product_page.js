@@ -1,6 +1,6 @@
 // The product page, rendered from one operation; what a dead subgraph leaves out is said where it would have been.
 
-import { ask, namedOperations, socket } from "./graph.js";
+import { ask, namedOperations, socket, someShopper } from "./graph.js";
 import { h, money, notice, replace } from "./dom.js";
 
 const LIST = `query List($text: String, $price: PriceContextInput!) {
@@ -18,6 +18,8 @@ const PRICE = { channel: "web-eu", currency: "EUR", country: "DE" };
 const WHERE = { channel: "web-eu", near: { lat: 52.52, lng: 13.405 }, withinKm: 1000 };
 const METHOD = { SHIP: "Delivery", PICKUP: "Pick up in store", CURBSIDE: "Curbside", SHIP_FROM_STORE: "From a store" };
 const STATUS = { IN_STOCK: "In stock", LOW_STOCK: "Only a few left", OUT_OF_STOCK: "Sold out", PREORDER: "Pre-order", BACKORDER: "On back-order", DISCONTINUED: "No longer made" };
+
+let known;
 
 export function productPage(place, handle) {
   let stop = () => {};
@@ -41,17 +43,22 @@ export function productPage(place, handle) {
     replace(place, h("p", { class: "empty" }, "Asking five services …"));
     const operation = (await namedOperations()).find((candidate) => candidate.name === "ProductPage");
     if (!operation) return void replace(place, notice("This gateway has no operation named ProductPage."));
+    const shopper = await (known ??= someShopper());
     const began = performance.now();
-    const answer = await ask(operation.document, { handle: wanted, price: PRICE, where: WHERE, signedIn: false });
+    const answer = await ask(
+      operation.document,
+      { handle: wanted, price: PRICE, where: WHERE, signedIn: shopper !== null },
+      shopper ? { headers: { authorization: `Bearer ${shopper.token}` } } : {},
+    );
     const took = Math.round(performance.now() - began);
     const product = answer.data?.product;
     if (!product) {
       return void replace(place, notice(answer.errors ? "The page could not be assembled." : "There is no such product.", answer.errors?.map((e) => e.message).join(" · ")));
     }
-    draw(product, answer.errors ?? [], took);
+    draw(product, answer.errors ?? [], took, shopper);
   }
 
-  function draw(product, errors, took) {
+  function draw(product, errors, took, shopper) {
     const variants = product.variants.edges.map((edge) => edge.node);
     let chosen = variants.find((variant) => variant.availability?.status !== "OUT_OF_STOCK") ?? variants[0];
     const detail = h("div", { class: "detail" });
@@ -67,6 +74,9 @@ export function productPage(place, handle) {
           ? h("p", { class: "stock", "data-status": availability.status, "data-sku": chosen.sku }, h("span", { class: "pill" }, STATUS[availability.status] ?? availability.status))
           : h("p", { class: "missing" }, "Stock is not known right now."),
         h("p", { class: "points" }, chosen.pointsEarned === null || chosen.pointsEarned === undefined ? "Points are not known right now." : `Earns ${chosen.pointsEarned} points`),
+        chosen.memberPrice ? h("p", { class: "points" }, `Worth ${money(chosen.memberPrice)} to members`) : null,
+        (chosen.myPurchases ?? []).map((bought) =>
+          h("p", { class: "points" }, `${shopper.name} bought ${bought.quantity} on ${new Date(bought.at).toLocaleDateString()} (${bought.order.number})`)),
         h("ul", { class: "methods" }, (availability?.byMethod ?? []).filter((way) => way.available).map((way) =>
           h("li", {}, h("b", {}, METHOD[way.method] ?? way.method), ` ${way.cost ? money(way.cost) : ""} ${way.earliest ? "from " + new Date(way.earliest).toLocaleDateString() : ""}`))),
         h("h3", {}, "In stores"),
@@ -79,7 +89,7 @@ export function productPage(place, handle) {
       h("article", { class: "product" },
         picture(product),
         h("div", {}, h("p", { class: "crumb" }, h("a", { href: "#product" }, "Catalogue")), h("h1", {}, product.title), h("p", { class: "brand-line" }, product.brand ?? ""), h("p", {}, product.description ?? ""), choose, detail,
-          h("p", { class: "made" }, `One operation, ${took} ms.`))),
+          h("p", { class: "made" }, `One operation, five services, ${took} ms${shopper ? `, as ${shopper.name} sees it` : ""}.`))),
       product.recommendations?.length
         ? h("section", { class: "goes-with" }, h("h2", {}, "Goes with it"), h("div", { class: "shelf" }, product.recommendations.map((entry) =>
             h("a", { class: "card", href: `#product/${encodeURIComponent(entry.product.handle ?? "")}` }, picture(entry.product), h("strong", {}, entry.product.title ?? ""), h("small", {}, entry.reason), h("span", {}, `from ${money(entry.product.priceRange?.min)}`)))))

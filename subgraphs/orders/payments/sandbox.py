@@ -23,7 +23,7 @@ from subgraphs.orders.payments.port import AnswerMissing, Attempt
 
 NAME = "sandbox"
 LEDGER = "sandbox_ledger"
-INDEXES: dict[str, tuple[Index, ...]] = {LEDGER: ()}
+INDEXES: dict[str, tuple[Index, ...]] = {LEDGER: (Index(["_id", "state"]),)}
 
 _DECLINES: Mapping[str, tuple[str, bool]] = {
     "tok_decline_funds": ("insufficient_funds", True),
