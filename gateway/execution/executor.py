@@ -374,8 +374,10 @@ class _Execution:
         self, path: ResponsePath, of: Object, keys: tuple[str, ...], shape: ObjectNode
     ) -> list[ResponsePath]:
         """The client's paths of those keys the object is without; its own path if the client asked for none of them."""
-        here = list(client_paths(shape, self.tree, path))
         missing = [(*path, key) for key in keys if of.get(key) is None]
+        if not missing:
+            return []
+        here = list(client_paths(shape, self.tree, path))
         below = [each for place in missing for each in client_paths(shape, self.tree, place)]
         return [each for each in below if each not in here] or [each for each in here if each]
 
