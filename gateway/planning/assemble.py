@@ -143,8 +143,6 @@ class _Request:
                     return False
         return True
 
-    # -- representations ---------------------------------------------------------------------------------------------
-
     def representations(self, groups: list[Group]) -> tuple[Representation, ...]:
         """Those for objects of known types first: one for any type would match them all."""
         found: dict[tuple[bool, str, tuple[RequiredField, ...]], list[str]] = {}
@@ -191,8 +189,6 @@ class _Request:
                 ),
             )
         return found
-
-    # -- documents ---------------------------------------------------------------------------------------------------
 
     def entity_body(self, group: Group) -> list[str]:
         parts: list[str] = []
@@ -283,8 +279,6 @@ class _Request:
         for directive in outer:
             text = f"...{directive} {{ {text} }}"
         return text
-
-    # -- conflicts ---------------------------------------------------------------------------------------------------
 
     def find_conflicts(self, instances: list[tuple[SelectionTree, tuple[str, ...]]], path: Path) -> None:
         """Alias fields that share a key but not a shape among the types that can meet at one response position."""

@@ -11,7 +11,8 @@ from gateway.planning.fetch_graph import FetchGraph
 from gateway.planning.needs import of_operation
 from gateway.planning.passes import Bundle, batch
 from gateway.planning.passes.batch import depth
-from gateway.planning.walk import Reach, Walk
+from gateway.planning.reach import Coverage, Reach
+from gateway.planning.walk import Walk
 from gateway.query_graph import build
 from gateway.supergraph import Supergraph
 
@@ -24,14 +25,15 @@ class Planner:
 
     def __init__(self, supergraph: Supergraph) -> None:
         self.graph = build(supergraph)
+        self.reach = Reach(self.graph)
 
     def plan(self, operation: Operation) -> QueryPlan:
         """The plan, or ``PlanningFailed`` when some field cannot be reached (then the supergraph was not satisfiable)."""
         needs = of_operation(operation, self.graph.supergraph)
-        reach = Reach(self.graph, operation.keys)
+        coverage = Coverage(self.graph, self.reach)
 
         def walk(choices: Choices) -> tuple[Cost, list[Bundle]]:
-            fetches = Walk(self.graph, reach, operation, needs, choices).run()
+            fetches = Walk(self.graph, coverage, operation, needs, choices).run()
             bundles = batch(fetches)
             return (depth(bundles), len(bundles), _size(fetches)), bundles
 

@@ -24,12 +24,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from gateway.operation import Operation, ResponseKeys
+from gateway.operation import Operation
 from gateway.plan import OperationKind
 from gateway.planning.choices import Choices, DeadEnd
 from gateway.planning.fetch_graph import FetchGraph, Group, Input, Place, SelectionTree, Visit, select
 from gateway.planning.guards import ALWAYS
 from gateway.planning.needs import TYPENAME, Need, Needs, Types, of_field_set
+from gateway.planning.reach import Coverage, Start
 from gateway.query_graph import EntityMove, QueryGraph, View
 from gateway.selection import FieldSet, print_field_set
 
@@ -61,175 +62,19 @@ class Purpose:
 
 CLIENT = Purpose()
 
-Start = tuple[str, View, str | None]
-"""Where a gathering starts: subgraph, view, stand-in."""
-
-
-class Reach:
-    """Which subgraphs can be entered from where; pure functions of the query graph, remembered across walks."""
-
-    def __init__(self, graph: QueryGraph, keys: ResponseKeys) -> None:
-        self.graph = graph
-        self.keys = keys
-        self._hops: dict[tuple[str, tuple[Start, ...]], dict[str, int]] = {}
-        self._busy: set[tuple[str, tuple[Start, ...]]] = set()
-        self._local: dict[tuple[Need, str, View, str], int] = {}
-
-    def hops(self, object_type: str, starts: tuple[Start, ...]) -> dict[str, int]:
-        """Subgraph → after how many hops it can be entered for such an object; those at the start have 0."""
-        memo = (object_type, starts)
-        found = self._hops.get(memo)
-        if found is not None:
-            return found
-        hops = {subgraph: 0 for subgraph, _, _ in starts}
-        if memo in self._busy:
-            return hops
-        self._busy.add(memo)
-        known = list(starts)
-        distance = 0
-        while True:
-            distance += 1
-            new = []
-            for subgraph, ways in self.graph.entries.get(object_type, {}).items():
-                if subgraph in hops:
-                    continue
-                if any(self.can_enter(object_type, way, known) for way in ways):
-                    new.append((subgraph, (), self.graph.stand_ins[subgraph].get(object_type)))
-            if not new:
-                break
-            for start in new:
-                hops[start[0]] = distance
-            known += new
-        self._busy.discard(memo)
-        self._hops[memo] = hops
-        return hops
-
-    def can_enter(self, object_type: str, way: EntityMove, known: Iterable[Start]) -> bool:
-        known = list(known)
-        if not self.typename_known(way, known, object_type):
-            return False
-        return self.can_gather(object_type, way.key, known, frozenset())
-
-    def typename_known(self, way: EntityMove, known: list[Start], object_type: str) -> bool:
-        """A representation with a concrete type's name needs somebody who knows it; an interface's needs none."""
-        if way.typename != object_type and any(stand_in == way.typename for _, _, stand_in in known):
-            return True
-        return any(stand_in is None for _, _, stand_in in known)
-
-    def can_gather(
-        self, object_type: str, fields: FieldSet, known: list[Start], requiring: frozenset[tuple[str, str, str]]
-    ) -> bool:
-        return all(
-            self.can_get(object_type, item.name, item.fields, known, requiring)
-            for item in fields
-            if self.graph.supergraph.matches(object_type, item.on)
-        )
-
-    def can_get(
-        self,
-        object_type: str,
-        name: str,
-        below: FieldSet,
-        known: list[Start],
-        requiring: frozenset[tuple[str, str, str]],
-    ) -> bool:
-        if name == TYPENAME:
-            return any(stand_in is None for _, _, stand_in in known)
-        inner: list[Start] = []
-        inner_types: dict[str, None] = {}
-        for subgraph, view, stand_in in known:
-            move = self.graph.follow(subgraph, view, stand_in or object_type, name)
-            if move is None:
-                continue
-            if not move[2]:
-                mark = (object_type, name, subgraph)
-                if mark in requiring or not self.can_gather(object_type, move[0].requires, known, requiring | {mark}):
-                    continue
-            if not below:
-                return True
-            target = move[0].type.name
-            inner.append((subgraph, move[1], target if self.graph.is_stand_in(subgraph, target) else None))
-            inner_types.update(dict.fromkeys(self.graph.objects[subgraph].get(target, ())))
-        if not inner:
-            return False
-        for each in inner_types:
-            reachable = self.hops(each, tuple(inner))
-            everybody = inner + [
-                (subgraph, (), self.graph.stand_ins[subgraph].get(each)) for subgraph, hop in reachable.items() if hop
-            ]
-            if not self.can_gather(each, below, everybody, requiring):
-                return False
-        return True
-
-    def local(self, need: Need, subgraph: str, view: View, known_as: str) -> int:
-        """How many of the need's leaves the subgraph answers without leaving it; the field itself must be there."""
-        memo = (need, subgraph, view, known_as)
-        found = self._local.get(memo)
-        if found is None:
-            found = self._local[memo] = self._count_local(need, subgraph, view, known_as)
-        return found
-
-    def _count_local(self, need: Need, subgraph: str, view: View, known_as: str) -> int:
-        if need.name == TYPENAME:
-            return 0 if self.graph.is_stand_in(subgraph, known_as) else 1
-        move = self.graph.follow(subgraph, view, known_as, need.name)
-        if move is None:
-            return 0
-        if not need.below:
-            return 1
-        target = move[0].type.name
-        objects = self.graph.objects[subgraph].get(target, ())
-        stand_in = target if self.graph.is_stand_in(subgraph, target) else None
-        count = 0
-        for types, inner in need.below:
-            present = [each for each in types if each in objects]
-            if not present:
-                # Such objects cannot be here, so nothing of this is missing.
-                count += inner.leaves
-                continue
-            names = {stand_in} if stand_in else set(present)
-            count += min(
-                self.local(inner, subgraph, move[1], name)
-                if ((step := self.graph.follow(subgraph, move[1], name, inner.name)) and step[2])
-                or inner.name == TYPENAME
-                else 0
-                for name in names
-            )
-        return count
-
-    def parted(self, need: Need, subgraph: str, view: View, known_as: str) -> tuple[Need | None, Need | None]:
-        """The need cut in two: what the subgraph answers without leaving it, and the rest."""
-        if self.local(need, subgraph, view, known_as) == need.leaves:
-            return need, None
-        move = self.graph.follow(subgraph, view, known_as, need.name)
-        if move is None or not move[2] or not need.below:
-            return None, need
-        target = move[0].type.name
-        objects = self.graph.objects[subgraph].get(target, ())
-        stand_in = target if self.graph.is_stand_in(subgraph, target) else None
-        here: list[tuple[Types, Need]] = []
-        rest: list[tuple[Types, Need]] = []
-        for types, inner in need.below:
-            present = tuple(each for each in types if each in objects)
-            if not present:
-                continue
-            mine, other = self.parted(inner, subgraph, move[1], stand_in or present[0])
-            if mine is not None:
-                here.append((types, mine))
-            if other is not None:
-                rest.append((types, other))
-        return need.only(tuple(here)) if here else None, need.only(tuple(rest)) if rest else None
-
 
 class Walk:
     """One walk. Make it, call ``run``, and read ``fetches``."""
 
-    def __init__(self, graph: QueryGraph, reach: Reach, operation: Operation, needs: Needs, choices: Choices) -> None:
+    def __init__(
+        self, graph: QueryGraph, coverage: Coverage, operation: Operation, needs: Needs, choices: Choices
+    ) -> None:
         self.graph = graph
-        self.reach = reach
+        self.coverage = coverage
+        self.reach = coverage.reach
         self.operation = operation
         self.needs = needs
-        self.keys = reach.keys
+        self.keys = operation.keys
         self.choices = choices
         self.fetches = FetchGraph()
         self.root = Place(static=operation.root_type, types=(operation.root_type,))
@@ -251,7 +96,7 @@ class Walk:
         for position, (types, need) in enumerate(self.needs):
             root = self.operation.root_type
             ways = [
-                (need.leaves - self.reach.local(need, subgraph, (), root), subgraph)
+                (need.leaves - self.coverage.local(need, subgraph, (), root), subgraph)
                 for subgraph in self.graph.entered[self.operation.kind]
                 if self.graph.follow(subgraph, (), root, need.name)
             ]
@@ -272,8 +117,6 @@ class Walk:
                 self.root.visits.append(previous)
             if residue := self.take(self.root, previous, Want(types, need), CLIENT):
                 raise DeadEnd(", ".join(first_leaf(want.need) for want in residue))
-
-    # -- what is wanted at one place ---------------------------------------------------------------------------------
 
     def satisfy(self, place: Place, wants: list[Want], purpose: Purpose) -> list[Want]:
         """Answer what can be answered from here on; give back what cannot."""
@@ -328,7 +171,7 @@ class Walk:
             for index in able:
                 visit = place.visits[index]
                 missing = max(
-                    need.leaves - self.reach.local(need, visit.group.subgraph, visit.view, visit.knows(each))
+                    need.leaves - self.coverage.local(need, visit.group.subgraph, visit.view, visit.knows(each))
                     for each in types
                 )
                 ranked.append((missing, self.fetches.round(visit.group), index))
@@ -360,33 +203,7 @@ class Walk:
         move = self.graph.follow(visit.group.subgraph, visit.view, known_as, want.need.name)
         if move is None or not move[2]:
             return False
-        return self.useful(want.need, visit.group.subgraph, visit.view, known_as)
-
-    def useful(self, need: Need, subgraph: str, view: View, known_as: str) -> bool:
-        """Whether asking this field there brings anything: a leaf of it, or an entity to go on from."""
-        if not need.below:
-            return True
-        if self.reach.local(need, subgraph, view, known_as):
-            return True
-        move = self.graph.follow(subgraph, view, known_as, need.name)
-        assert move is not None
-        target = move[0].type.name
-        if target in self.graph.roots:
-            return True
-        stand_in = target if self.graph.is_stand_in(subgraph, target) else None
-        starts: tuple[Start, ...] = ((subgraph, move[1], stand_in),)
-        for types, inner in need.below:
-            for each in types:
-                if each not in self.graph.objects[subgraph].get(target, ()):
-                    continue
-                step = self.graph.follow(subgraph, move[1], stand_in or each, inner.name)
-                if step is not None and (not step[2] or self.useful(inner, subgraph, move[1], stand_in or each)):
-                    return True
-                if len(self.reach.hops(each, starts)) > 1:
-                    return True
-        return False
-
-    # -- asking a visit ----------------------------------------------------------------------------------------------
+        return self.coverage.useful(want.need, visit.group.subgraph, visit.view, known_as)
 
     def take(self, place: Place, visit: Visit, want: Want, purpose: Purpose) -> list[Want]:
         """Put the need into the visit's document and answer what is below it; give back the residue."""
@@ -442,7 +259,7 @@ class Walk:
     ) -> tuple[Need | None, Need | None]:
         """At the root: what to ask here of a shared root field, and what another subgraph answers in the same round."""
         subgraph = visit.group.subgraph
-        here, elsewhere = self.reach.parted(inner, subgraph, visit.view, visit.knows(present[0]))
+        here, elsewhere = self.coverage.parted(inner, subgraph, visit.view, visit.knows(present[0]))
         if elsewhere is None:
             return inner, None
         part = need.only(((present, elsewhere),))
@@ -450,7 +267,7 @@ class Walk:
             if other == subgraph or other in want.tried:
                 continue
             move = self.graph.follow(other, (), place.static, need.name)
-            if move is not None and move[2] and self.reach.local(part, other, (), place.static) == part.leaves:
+            if move is not None and move[2] and self.coverage.local(part, other, (), place.static) == part.leaves:
                 return here, elsewhere
         return inner, None
 
@@ -481,8 +298,6 @@ class Walk:
         visit = Visit(group=group, tree=tree, view=view, types=types, stand_in=stand_in)
         place.visits.append(visit)
         return visit
-
-    # -- entering another subgraph -----------------------------------------------------------------------------------
 
     def starts(self, place: Place, object_type: str, purpose: Purpose) -> tuple[Start, ...]:
         found: dict[Start, None] = {}
@@ -519,8 +334,8 @@ class Walk:
                 if subgraph in want.tried:
                     continue
                 move = self.graph.follow(subgraph, (), object_type, need.name)
-                if move is not None and self.useful(need, subgraph, (), object_type):
-                    found[subgraph] = (need.leaves - self.reach.local(need, subgraph, (), object_type), 1, 0)
+                if move is not None and self.coverage.useful(need, subgraph, (), object_type):
+                    found[subgraph] = (need.leaves - self.coverage.local(need, subgraph, (), object_type), 1, 0)
             return found
         starts = self.starts(place, object_type, purpose)
         hops = self.reach.hops(object_type, starts)
@@ -535,7 +350,7 @@ class Walk:
                     found[subgraph] = (0, hop, 0)
                 continue
             move = self.graph.follow(subgraph, (), stand_in or object_type, need.name)
-            if move is None or not self.useful(need, subgraph, (), stand_in or object_type):
+            if move is None or not self.coverage.useful(need, subgraph, (), stand_in or object_type):
                 continue
             if everybody is None:
                 everybody = [
@@ -556,7 +371,7 @@ class Walk:
                 requires = 1
             if hop == 0 and not any(self.reach.can_enter(object_type, way, everybody) for way in ways):
                 continue
-            missing = need.leaves - self.reach.local(need, subgraph, (), stand_in or object_type)
+            missing = need.leaves - self.coverage.local(need, subgraph, (), stand_in or object_type)
             found[subgraph] = (missing, hop, requires)
         return found
 
@@ -740,8 +555,6 @@ class Walk:
             if able:
                 return able, distance + 1
         raise DeadEnd(f"{subgraph} has no key for {object_type} that can be gathered")
-
-    # -- fields with requirements ------------------------------------------------------------------------------------
 
     def requirement(self, subgraph: str, object_type: str, name: str) -> FieldSet:
         known_as = self.graph.stand_ins[subgraph].get(object_type, object_type)

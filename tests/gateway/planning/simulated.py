@@ -103,9 +103,6 @@ def holds(conditions: Iterable[tuple[str, bool]], variables: Mapping[str, bool])
     return all(variables[name] == wanted for name, wanted in conditions)
 
 
-# -- one server ------------------------------------------------------------------------------------------------------
-
-
 def answered_by_one_server(world: World, operation: Operation, variables: Mapping[str, bool]) -> JSON:
     world.types[operation.root_type] = operation.root_type
 
@@ -133,9 +130,6 @@ def answered_by_one_server(world: World, operation: Operation, variables: Mappin
                 return value
 
     return answer(operation.selections, operation.root_type, {})
-
-
-# -- the subgraphs ---------------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -238,9 +232,6 @@ class Service:
                 return value
 
 
-# -- the plan --------------------------------------------------------------------------------------------------------
-
-
 class Missing(Exception):
     """A representation cannot be built: an earlier fetch was not sent."""
 
@@ -341,8 +332,9 @@ class Interpreter:
             if not isinstance(selection, Field):
                 if selection.on is None or concrete in supergraph.possible[selection.on]:
                     self.project(selection.selections, source, static, into)
-                elif concrete in supergraph.abstract:
-                    raise AssertionError(f"nobody told the type of a {static}")
+                else:
+                    unknown = concrete in supergraph.abstract and any(self.active(selection.selections))
+                    assert not unknown, f"nobody told the type of a {static}"
             elif selection.name == "__typename":
                 assert concrete not in supergraph.abstract
                 into[selection.response_key] = concrete
@@ -352,6 +344,15 @@ class Interpreter:
                     selection, source[selection.key], of.name, into.get(selection.response_key)
                 )
         return into
+
+    def active(self, selections: Iterable[Selection]) -> Iterator[bool]:
+        """True for each field below that the variables let through."""
+        for selection in selections:
+            if holds(selection.conditions, self.variables):
+                if isinstance(selection, Field):
+                    yield True
+                else:
+                    yield from self.active(selection.selections)
 
     def projected(self, selection: Field, value: Any, static: str, known: Any) -> Any:
         match value:
