@@ -1,6 +1,7 @@
 """What another service answers is nullable, so that a service that is down takes its own part of an answer and no more."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ OWNERS = {
 """Whose entity each is: who makes it, and whose fields may be non-null."""
 
 
+@cache
 def fields() -> list[tuple[str, str, str, GraphQLNonNull | object]]:
     """(type, field, the one subgraph that answers it, its type) of every object field with one owner."""
     found = []
@@ -38,6 +40,7 @@ def fields() -> list[tuple[str, str, str, GraphQLNonNull | object]]:
     return found
 
 
+@cache
 def answering(type_name: str, field_name: str) -> set[str]:
     """Subgraphs that define the field themselves."""
     sdl = Path(__file__).parents[2] / "schema" / "subgraphs"
