@@ -208,7 +208,7 @@ class AbstractNode:
         typename = value.get("__typename")
         if typename is None and len(self._possible) == 1:
             typename = next(iter(self._possible))
-        if typename not in self._possible:
+        if typename.__class__ is not str or typename not in self._possible:
             return None
         found = self._by_type.get(typename)
         if found is None:

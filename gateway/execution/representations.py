@@ -15,14 +15,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 from gateway.exchange import encode
 from gateway.execution.errors import ResponsePath
-from gateway.plan import EACH, EntityInput, Path, Rename, RequiredField, TypeFilter
+from gateway.plan import EACH, EntityInput, Path, Rename, Representation, RequiredField, TypeFilter
 
 Object: TypeAlias = dict[str, Any]
 _MISSING: Final = object()
+_DISTINCT: Final = frozenset({str, int, type(None)})
 
 
 @dataclass(slots=True)
@@ -33,57 +35,81 @@ class Gathered:
     slots: list[list[Object]]
 
 
+class Specification:
+    """One ``Representation``, ready to build."""
+
+    __slots__ = ("_needed", "_pick", "fields", "names", "typename")
+
+    def __init__(self, given: Representation) -> None:
+        self.typename = given.typename
+        self.fields = given.fields
+        self.names = tuple(each.name for each in given.fields)
+        self._needed = tuple(at for at, each in enumerate(given.fields) if not each.nullable)
+        keys = [each.key for each in given.fields]
+        plain = keys and not any(each.fields or each.only_types for each in given.fields)
+        # With one key, itemgetter gives a bare value; asked for it twice, it gives a tuple.
+        self._pick = itemgetter(*keys, keys[-1]) if plain else None
+
+    def identity(self, of: Object) -> tuple[Any, ...] | None:
+        """What makes two representations equal, or None where something needed is not there."""
+        if self._pick is None:
+            representation = self.build(of)
+            return None if representation is None else (self, encode(representation))
+        try:
+            values = self._pick(of)
+        except KeyError:
+            return None
+        if None in values and any(values[at] is None for at in self._needed):
+            return None
+        # Text, integers and nulls are told apart by their tuple. To a dict, 1 and true would be the same key.
+        return (self, *values) if _DISTINCT.issuperset(map(type, values)) else (self, encode(values))
+
+    def build(self, of: Object) -> Object | None:
+        """The representation of an object that has what is needed; otherwise None."""
+        built: Object = {"__typename": self.typename}
+        return built if _copy_fields(of, self.fields, built) else None
+
+
 class Entities:
     """One ``EntityInput``, ready to gather."""
 
-    __slots__ = ("_specifications", "alias", "path", "variable")
+    __slots__ = ("_any", "_by_type", "alias", "path", "variable")
 
     def __init__(self, given: EntityInput) -> None:
         self.path = given.path
         self.variable = given.variable
         self.alias = given.alias
-        self._specifications = [
-            (frozenset(each.runtime_types), each, _is_flat(each.fields)) for each in given.representations
-        ]
+        self._by_type: dict[str, Specification] = {}
+        self._any: Specification | None = None
+        for each in given.representations:
+            specification = Specification(each)
+            if self._any is None:
+                # The first that fits is used: nothing after one that fits all is ever reached.
+                for name in each.runtime_types:
+                    self._by_type.setdefault(name, specification)
+                if not each.runtime_types:
+                    self._any = specification
 
     def gather(self, tree: Object) -> Gathered:
         """The representations of all objects at the path that have what theirs needs, each once."""
         gathered = Gathered([], [])
-        index: dict[bytes, int] = {}
+        index: dict[tuple[Any, ...], list[Object]] = {}
         for each in objects_at(tree, self.path):
-            representation = self._representation(each)
-            if representation is None:
+            typename = each.get("__typename")
+            specification = self._by_type.get(typename, self._any) if typename.__class__ is str else self._any
+            identity = None if specification is None else specification.identity(each)
+            if specification is None or identity is None:
                 continue
-            # The JSON is the identity: to a dict, 1 and true would be the same key.
-            identity = encode(representation)
-            at = index.get(identity)
-            if at is None:
-                index[identity] = len(gathered.slots)
-                gathered.representations.append(representation)
-                gathered.slots.append([each])
-            else:
-                gathered.slots[at].append(each)
+            slot = index.get(identity)
+            if slot is not None:
+                slot.append(each)
+                continue
+            representation = specification.build(each)
+            assert representation is not None, "an object with an identity has a representation"
+            slot = index[identity] = [each]
+            gathered.representations.append(representation)
+            gathered.slots.append(slot)
         return gathered
-
-    def _representation(self, of: Object) -> Object | None:
-        typename = of.get("__typename")
-        for types, specification, flat in self._specifications:
-            if types and typename not in types:
-                continue
-            built: Object = {"__typename": specification.typename}
-            if not flat:
-                return built if _copy_fields(of, specification.fields, built) else None
-            for field in specification.fields:
-                value = of.get(field.key, _MISSING)
-                if value is _MISSING or (value is None and not field.nullable):
-                    return None
-                built[field.name] = value
-            return built
-        return None
-
-
-def _is_flat(fields: tuple[RequiredField, ...]) -> bool:
-    return not any(field.fields or field.only_types for field in fields)
 
 
 def _copy_fields(source: Object, fields: tuple[RequiredField, ...], into: Object) -> bool:
