@@ -108,7 +108,10 @@ class _Merger:
             classes.setdefault((chosen, results), []).append(each)
         needs: list[tuple[Types, Need]] = []
         if static in self.supergraph.abstract:
+            everything = frozenset(types)
             named = [(entry[0], entry[2]) for entry in entries if entry[1].name == TYPENAME]
+            # Who projects a selection for some of the types has to be told the type, even if nobody asked for it.
+            named += [(everything, entry[2]) for entry in entries if entry[0] != everything]
             if named:
                 wanted = tuple(each for each in types if any(each in on for on, _ in named))
                 guard = either_of(guard for _, guard in named)

@@ -346,7 +346,8 @@ class Walk:
                 continue
             stand_in = self.graph.stand_ins[subgraph].get(object_type)
             if need.name == TYPENAME:
-                if stand_in is None:
+                # Only a subgraph entered by the interface finds the type; by a concrete name it had to be told.
+                if stand_in is None and any(way.generic for way in ways):
                     found[subgraph] = (0, hop, 0)
                 continue
             move = self.graph.follow(subgraph, (), stand_in or object_type, need.name)

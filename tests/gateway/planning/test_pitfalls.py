@@ -266,3 +266,9 @@ def test_a_plan_renders_as_text_and_as_json() -> None:
     rendered = render_json(plan)
     assert (rendered["fetches"], rendered["depth"]) == (2, 2)
     assert rendered["plan"]["fetches"][1]["entities"][0]["representations"][0]["fields"][0]["name"] == "sku"
+
+
+def test_a_type_condition_on_an_interface_objects_own_field_still_needs_the_type() -> None:
+    plan = planned("media", "{ topRated { ... on Book { id stars } } }")
+    assert subgraphs(plan) == ["ratings", "library"]
+    assert "__typename" in plan.fetches[1].document
