@@ -821,6 +821,12 @@ class PriceChanged(UserError):
     current: MoneyType = strawberry.field(description="What it costs now; complete with this and a fresh key.")
 
 
+@strawberry.type(description="An agent may not spend that much on its own. Nothing was charged: ask the person.")
+class BudgetExceeded(UserError):
+    limit: MoneyType = strawberry.field(description="The most it may spend.")
+    remaining: MoneyType = strawberry.field(description="What it still could.")
+
+
 @strawberry.type(description="The provider said no. The stock stays aside for as long as it was promised.")
 class PaymentDeclined(UserError):
     decline_code: str = strawberry.field(description="The provider's reason.")
@@ -854,6 +860,11 @@ register_error(
     lambda error: {"quoted": MoneyType.of(error.quoted), "current": MoneyType.of(error.current)},
 )
 register_error(
+    refusals.BudgetExceeded,
+    BudgetExceeded,
+    lambda error: {"limit": MoneyType.of(error.limit), "remaining": MoneyType.of(error.remaining)},
+)
+register_error(
     refusals.PaymentDeclined,
     PaymentDeclined,
     lambda error: {"decline_code": error.decline_code, "retryable": error.retryable},
@@ -874,6 +885,7 @@ OrderError = Annotated[
     | VersionConflict
     | OutOfStock
     | PriceChanged
+    | BudgetExceeded
     | PaymentDeclined
     | PaymentActionRequired
     | IllegalTransition,

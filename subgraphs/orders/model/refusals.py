@@ -46,6 +46,20 @@ class PriceChanged(DomainError):
         self.current = current
 
 
+class BudgetExceeded(DomainError):
+    """An agent may not spend that much on its own. ``remaining`` is what it still could. Nothing was charged."""
+
+    severity: ClassVar[Severity] = "UNRECOVERABLE"
+
+    def __init__(self, limit: Money, remaining: Money) -> None:
+        super().__init__(
+            f"an agent may spend {limit.amount} {limit.currency} on an order without a person",
+            path=("input", "expectedTotal"),
+        )
+        self.limit = limit
+        self.remaining = remaining
+
+
 class PaymentDeclined(DomainError):
     """The provider said no. ``retryable`` means another card, or the same one later, may work."""
 

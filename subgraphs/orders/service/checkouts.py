@@ -20,6 +20,7 @@ from subgraphs.kernel.clock import Clock
 from subgraphs.kernel.errors import DomainError, IdempotencyConflict, InvalidInput, NotFound, RequestInFlight
 from subgraphs.kernel.ids import new_id
 from subgraphs.kernel.money import Money
+from subgraphs.orders.model.budget import check_agent_budget
 from subgraphs.orders.model.checkout import LIFE, CheckoutSession, hold_seconds
 from subgraphs.orders.model.delivery import CHOSEN_METHODS, COLLECTED, Address, Hold, Method, default_option
 from subgraphs.orders.model.lines import LineRequest, Message, drift, merged, priced, requoted
@@ -279,6 +280,8 @@ class Checkouts:
                     lambda transaction: self._store.save_checkout(shown, session.version, transaction)
                 )
             raise PriceChanged(expected_total, current.total)
+        if principal.kind == "agent":
+            check_agent_budget(current.total)
         return current
 
     async def _frozen(

@@ -13,10 +13,12 @@ from subgraphs.kernel.errors import InvalidInput
 from subgraphs.kernel.money import Money
 from subgraphs.orders.model import checkout as checkouts
 from subgraphs.orders.model import delivery
+from subgraphs.orders.model.budget import AGENT_ORDER_LIMIT, check_agent_budget
 from subgraphs.orders.model.lines import Line, LineRequest, Offer, changed, merged, priced, requoted
 from subgraphs.orders.model.numbering import ALPHABET, order_number, read_number
 from subgraphs.orders.model.order import receipt_totals
 from subgraphs.orders.model.refusals import (
+    BudgetExceeded,
     Failure,
     IllegalTransition,
     OutOfStock,
@@ -318,3 +320,16 @@ def test_past_the_pivot_nothing_is_undone_and_before_it_everything_is(drawn: lis
         assert effects == []
     if progress.state is SagaState.COMPLETED:
         assert {Step.RESERVE, Step.AUTHORIZE, Step.COMMIT, Step.CONFIRM} <= set(effects)
+
+
+def test_an_agent_buys_up_to_its_limit_and_not_a_unit_more() -> None:
+    limit = AGENT_ORDER_LIMIT["EUR"]
+    check_agent_budget(Money(limit, "EUR"))
+    with pytest.raises(BudgetExceeded) as refused:
+        check_agent_budget(Money(limit + 1, "EUR"))
+    assert refused.value.remaining == Money(limit, "EUR")
+
+
+def test_an_agent_buys_nothing_in_a_currency_without_a_limit() -> None:
+    with pytest.raises(BudgetExceeded):
+        check_agent_budget(Money(1, "CHF"))
