@@ -83,6 +83,8 @@ class ResponseKeys:
 
     known: dict[tuple[str, str], str] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    repeated: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+    """(field name, printed arguments) of a mutation's root field → response key → canonical key."""
 
     def key(self, name: str, arguments: str) -> str:
         found = self.known.get((name, arguments))
@@ -93,8 +95,21 @@ class ResponseKeys:
             self.known[name, arguments] = found
         return found
 
+    def root_key(self, name: str, arguments: str, response_key: str) -> str:
+        """Of a mutation's root field: asked for under two names it is to be done twice, hence has two keys."""
+        names = self.repeated.setdefault((name, arguments), {})
+        if response_key not in names:
+            names[response_key] = self.key(name, f"{arguments} as {response_key}" if names else arguments)
+        return names[response_key]
+
+    def all(self, name: str, arguments: str) -> frozenset[str]:
+        """Every canonical key these have; one, but for repeated mutations."""
+        first = self.known.get((name, arguments))
+        return frozenset((*self.repeated.get((name, arguments), {}).values(), *([first] if first else ())))
+
     def copy(self) -> ResponseKeys:
-        return ResponseKeys(dict(self.known), dict(self.counts))
+        repeated = {each: dict(names) for each, names in self.repeated.items()}
+        return ResponseKeys(dict(self.known), dict(self.counts), repeated)
 
 
 def normalise(document: DocumentNode, operation_name: str | None, schema: GraphQLSchema) -> Operation:
@@ -126,7 +141,9 @@ def normalise(document: DocumentNode, operation_name: str | None, schema: GraphQ
             )
             for node in definition.variable_definitions or ()
         ),
-        selections=_Normaliser(fragments, keys).selections(definition.selection_set),
+        selections=_Normaliser(fragments, keys).selections(
+            definition.selection_set, apart=kind is OperationKind.MUTATION
+        ),
         keys=keys,
     )
 
@@ -151,9 +168,10 @@ class _Normaliser:
     def __init__(self, fragments: dict[str, FragmentDefinitionNode], keys: ResponseKeys) -> None:
         self.fragments = fragments
         self.keys = keys
-        self.inlined: dict[str, tuple[Selection, ...]] = {}
+        self.inlined: dict[tuple[str, bool], tuple[Selection, ...]] = {}
 
-    def selections(self, node: SelectionSetNode | None) -> tuple[Selection, ...]:
+    def selections(self, node: SelectionSetNode | None, *, apart: bool = False) -> tuple[Selection, ...]:
+        """``apart``: these are a mutation's root fields; the same one under two names is to be done twice."""
         found: list[Selection] = []
         for item in node.selections if node else ():
             conditions = _conditions(item.directives)
@@ -161,24 +179,29 @@ class _Normaliser:
                 continue
             match item:
                 case FieldNode():
-                    found.append(self.field(item, conditions))
+                    found.append(self.field(item, conditions, apart))
                 case InlineFragmentNode():
                     on = item.type_condition.name.value if item.type_condition else None
-                    found.append(Fragment(on=on, conditions=conditions, selections=self.selections(item.selection_set)))
+                    found.append(
+                        Fragment(
+                            on=on, conditions=conditions, selections=self.selections(item.selection_set, apart=apart)
+                        )
+                    )
                 case FragmentSpreadNode():
                     name = item.name.value
-                    if name not in self.inlined:
-                        self.inlined[name] = self.selections(self.fragments[name].selection_set)
+                    if (name, apart) not in self.inlined:
+                        self.inlined[name, apart] = self.selections(self.fragments[name].selection_set, apart=apart)
                     on = self.fragments[name].type_condition.name.value
-                    found.append(Fragment(on=on, conditions=conditions, selections=self.inlined[name]))
+                    found.append(Fragment(on=on, conditions=conditions, selections=self.inlined[name, apart]))
         return tuple(found)
 
-    def field(self, node: FieldNode, conditions: tuple[Condition, ...]) -> Field:
+    def field(self, node: FieldNode, conditions: tuple[Condition, ...], apart: bool) -> Field:
         name, arguments = node.name.value, print_arguments(node.arguments)
+        response_key = node.alias.value if node.alias else name
         return Field(
             name=name,
-            response_key=node.alias.value if node.alias else name,
-            key=self.keys.key(name, arguments),
+            response_key=response_key,
+            key=self.keys.root_key(name, arguments, response_key) if apart else self.keys.key(name, arguments),
             arguments=arguments,
             variables=_variables(node),
             conditions=conditions,

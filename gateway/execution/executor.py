@@ -377,7 +377,7 @@ class _Execution:
         missing = [(*path, key) for key in keys if of.get(key) is None]
         if not missing:
             return []
-        here = list(client_paths(shape, self.tree, path))
+        here = client_paths(shape, self.tree, path)
         below = [each for place in missing for each in client_paths(shape, self.tree, place)]
         return [each for each in below if each not in here] or [each for each in here if each]
 

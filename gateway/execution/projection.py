@@ -304,12 +304,18 @@ def _condition_variables(selections: Selections) -> set[str]:
     return names
 
 
-def client_paths(node: Node, value: Any, path: ResponsePath, so_far: ResponsePath = ()) -> Iterator[ResponsePath]:
+def client_paths(node: Node, value: Any, path: ResponsePath) -> list[ResponsePath]:
     """Where the client sees a place of the merged tree: its canonical keys as response keys, once for every alias.
 
-    Where the client did not select the next step (a key or a required field that the planner added), the path ends at
-    what it did select.
+    Where the client selected it nowhere (a key or a required field that the planner added), what leads there: the
+    longest paths it did select.
     """
+    found = list(_client_paths(node, value, path, ()))
+    longest = max(len(each) for each in found)
+    return list(dict.fromkeys(each for each in found if len(each) == longest))
+
+
+def _client_paths(node: Node, value: Any, path: ResponsePath, so_far: ResponsePath) -> Iterator[ResponsePath]:
     if not path:
         yield so_far
         return
@@ -322,7 +328,7 @@ def client_paths(node: Node, value: Any, path: ResponsePath, so_far: ResponsePat
         node = chosen
     if isinstance(node, ListNode) and isinstance(step, int):
         inside = value[step] if value.__class__ is list and 0 <= step < len(value) else None
-        yield from client_paths(node.item, inside, rest, (*so_far, step))
+        yield from _client_paths(node.item, inside, rest, (*so_far, step))
         return
     selected = False
     if isinstance(node, ObjectNode):
@@ -330,6 +336,6 @@ def client_paths(node: Node, value: Any, path: ResponsePath, so_far: ResponsePat
         for response_key, key, below, _, _ in node.fields:
             if key == step and below is not None:
                 selected = True
-                yield from client_paths(below, inside, rest, (*so_far, response_key))
+                yield from _client_paths(below, inside, rest, (*so_far, response_key))
     if not selected:
         yield so_far

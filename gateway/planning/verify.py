@@ -434,9 +434,9 @@ class _Walker:
             self.run.problem(f"{where} is external there")
         if of.requires and not provided:
             self.check_requires(of, target, where, entry)
-        canonical = self.run.operation.keys.known.get((name, print_arguments(node.arguments)))
-        if canonical != key:
-            self.run.problem(f"{where} is asked as {key}, its canonical key is {canonical}")
+        canonical = self.run.operation.keys.all(name, print_arguments(node.arguments))
+        if key not in canonical:
+            self.run.problem(f"{where} is asked as {key}, its canonical key is {' or '.join(sorted(canonical))}")
         if of.type.name not in self.run.supergraph.possible:
             target.leaves.setdefault(key, set()).add(self.fetch.id)
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import count
 from typing import Any
 
 from gateway.composition.compose import SubgraphSource, compose
@@ -141,7 +142,8 @@ def world() -> tuple[list[Object], dict[str, Object]]:
         products[sku]["safe"] = 99
         return products[sku]
 
-    mutation: Object = {"rename": rename, "restock": restock, "touch": 1}
+    touched = count(1)
+    mutation: Object = {"rename": rename, "restock": restock, "touch": lambda _info: next(touched)}
     return [a, b, c, xi, yo, film, photo, lost, *reviews, berlin, nowhere], {"query": query, "mutation": mutation}
 
 

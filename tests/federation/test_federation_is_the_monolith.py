@@ -65,6 +65,7 @@ OPERATIONS = {
     "introspection alone": '{ __type(name: "Kind") { enumValues { name } } }',
     "a mutation and what it changed": 'mutation { rename(sku: "a", name: "New") { name safe } restock(sku: "a") { name safe } }',
     "a mutation of nothing": 'mutation { rename(sku: "zzz", name: "New") { name stock } touch }',
+    "one mutation twice": "mutation { a: touch b: touch ... on Mutation { c: touch a: touch t: __typename } }",
     "deep and wide": "{ products { brand { score name } related { sku rating related { safe cover { __typename likes } } } } }",
 }
 
