@@ -26,12 +26,16 @@ class GraphQLRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphQLResponse:
-    """``has_data`` is False for a request that was not executed; then the response has no ``data`` entry at all."""
+    """``has_data`` is False for a request that was not executed; then the response has no ``data`` entry at all.
+
+    It is not changed once made: an event's response goes to many subscribers, and is written as JSON once for all.
+    """
 
     data: Mapping[str, Any] | None = None
     errors: tuple[Mapping[str, Any], ...] = ()
     extensions: Mapping[str, Any] = field(default_factory=dict)
     has_data: bool = True
+    _encoded: list[bytes] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def as_json(self) -> dict[str, Any]:
         body: dict[str, Any] = {}
@@ -44,7 +48,9 @@ class GraphQLResponse:
         return body
 
     def encode(self) -> bytes:
-        return encode(self.as_json())
+        if not self._encoded:
+            self._encoded.append(encode(self.as_json()))
+        return self._encoded[0]
 
 
 def encode(value: Any) -> bytes:
