@@ -215,12 +215,15 @@ def _claims(body: Any) -> Claims:
     return Claims(sub=body["sub"], scopes=tuple(scopes), kind=kind, customer_id=ids[0], agent_id=ids[1])
 
 
-def _read_operations(directory: Path | None) -> list[dict[str, str]]:
-    found: list[dict[str, str]] = []
+def _read_operations(directory: Path | None) -> list[dict[str, Any]]:
+    """Each ``NAME.graphql`` with its document, and with ``NAME.variables.json`` as an example where there is one."""
+    found: list[dict[str, Any]] = []
     for file in sorted(directory.glob("*.graphql")) if directory is not None else ():
         document = file.read_text()
         for node in parse(document).definitions:
             if isinstance(node, OperationDefinitionNode) and node.name is not None:
-                found.append({"name": node.name.value, "document": document})
+                example = file.with_suffix(".variables.json")
+                variables = decode(example.read_bytes()) if example.is_file() else {}
+                found.append({"name": node.name.value, "document": document, "variables": variables})
                 break
     return found

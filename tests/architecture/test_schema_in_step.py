@@ -37,6 +37,20 @@ def test_every_named_operation_fits_the_graph() -> None:
         assert [error.message for error in validate(api, parse(file.read_text()))] == [], file.name
 
 
+def test_every_example_of_variables_fits_its_operation() -> None:
+    from graphql import OperationDefinitionNode, build_schema, parse
+    from graphql.execution.values import get_variable_values
+
+    api = build_schema((SCHEMA / "api.graphql").read_text())
+    examples = sorted((SCHEMA / "operations").rglob("*.variables.json"))
+    assert examples
+    for file in examples:
+        document = parse(file.with_name(file.name.replace(".variables.json", ".graphql")).read_text())
+        operation = next(node for node in document.definitions if isinstance(node, OperationDefinitionNode))
+        found = get_variable_values(api, operation.variable_definitions or (), json.loads(file.read_text()))
+        assert not isinstance(found, list), f"{file.name}: {found}"
+
+
 def test_no_subgraph_but_inventory_holds_a_number_of_things_on_hand() -> None:
     for file in sorted((SCHEMA / "subgraphs").glob("*.graphql")):
         if file.stem != "inventory":
