@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from functools import lru_cache
 from itertools import count
 from typing import Any
@@ -37,6 +38,7 @@ SDL = {
     "inventory": """
         type Query { now: Int @shareable lowest: Product }
         type Mutation { restock(sku: ID!): Product }
+        type Subscription { counted: Product }
         type Product @key(fields: "sku") {
           sku: ID! size: Size @external
           stock: Int! safe: Int shelf: [[Int]] level: Level
@@ -144,7 +146,13 @@ def world() -> tuple[list[Object], dict[str, Object]]:
 
     touched = count(1)
     mutation: Object = {"rename": rename, "restock": restock, "touch": lambda _info: next(touched)}
-    return [a, b, c, xi, yo, film, photo, lost, *reviews, berlin, nowhere], {"query": query, "mutation": mutation}
+
+    async def counted(_info: Any) -> AsyncIterator[Object]:
+        for each in (a, b, c, None, a):
+            yield {"counted": each}
+
+    roots = {"query": query, "mutation": mutation, "subscription": {"counted": counted}}
+    return [a, b, c, xi, yo, film, photo, lost, *reviews, berlin, nowhere], roots
 
 
 def subgraphs(objects: list[Object], roots: dict[str, Object]) -> list[FakeSubgraph]:

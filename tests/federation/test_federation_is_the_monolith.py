@@ -18,13 +18,14 @@ from hypothesis import strategies as st
 from gateway.config import Settings
 from gateway.exchange import GraphQLResponse
 from gateway.execution.executor import Executor
+from gateway.execution.subscription import Subscriptions
 from gateway.execution.transport import FetchContext, Transport
 from gateway.operation import normalise
 from gateway.planning.planner import Planner
 from tests.federation.shop_world import subgraphs, supergraph, world
 from tests.gateway.planning.generated import FLAGS, operations
 from tests.kit.fake_subgraphs import FakeSubgraph, served
-from tests.kit.monolith import answer_whole
+from tests.kit.monolith import answer_whole, events_whole
 
 OPERATIONS = {
     "leaves of four subgraphs": "{ top { sku name stock price { amount currency } rating } }",
@@ -34,6 +35,9 @@ OPERATIONS = {
     "requires": "{ products { shipping } }",
     "requires with an argument and without": "{ products { a: shipping(zone: 1) shipping b: shipping(zone: 2) } }",
     "requires of a field that itself requires": "{ products { offer } }",
+    "requires where the asking starts": "{ lowest { shipping offer safe } }",
+    "required fields beside the client's own with arguments": "{ products { shipping(zone: 1) offer size: weight } }",
+    "the client's names for other fields are those of required ones": "{ products { size: sku shipping: name offer s: shipping } }",
     "requires beside the client's own alias of the field": "{ products { width: sku size { h: height } shipping } }",
     "a null that may not be": "{ products { stock } }",
     "a null below that may not be": "{ products { price { amount } } }",
@@ -57,6 +61,7 @@ OPERATIONS = {
     "query again": "{ again { now top { sku } again { lowest { name safe } } } }",
     "query again across subgraphs": "{ again { lowest { sku } latest { id } } }",
     "root typenames": "{ __typename ... on Query { r: __typename } again { __typename now } }",
+    "a renamed root under fragments": "{ ... on Query { top { sku } ... on Query { now } } again { ... on Query { top { name } } } }",
     "nothing but a typename": "{ __typename }",
     "all skipped": "{ now @skip(if: true) }",
     "all skipped below": "{ top { sku @skip(if: true) stock @include(if: false) } }",
@@ -74,9 +79,9 @@ class Gateway:
     """Planner and executor over the shop's fakes, which are served while a test runs."""
 
     def __init__(self, fakes: list[FakeSubgraph]) -> None:
-        configured = Settings(development=True, subgraph_urls={each.name: each.url for each in fakes})
-        self.transport = Transport(configured.limits)
-        self.executor = Executor(supergraph(), self.transport, configured)
+        self.settings = Settings(development=True, subgraph_urls={each.name: each.url for each in fakes})
+        self.transport = Transport(self.settings.limits)
+        self.executor = Executor(supergraph(), self.transport, self.settings)
         self.planner = Planner(supergraph())
 
     async def answer(self, document: str, variables: Mapping[str, Any]) -> GraphQLResponse:
@@ -130,6 +135,31 @@ async def test_conditions_on_a_required_field_leave_its_neighbours_alone(flags: 
         ... @include(if: $q) { offer price @skip(if: $p) { currency } } } }"""
     whole, federated, response = await both(document, flags)
     assert federated == whole, response.errors
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "subscription { counted { sku safe } }",
+        "subscription { c: counted { name stock price { amount } rating reviews { text } } }",
+        "subscription { counted { shipping offer cover { __typename likes } } }",
+    ],
+)
+async def test_each_event_of_a_subscription_is_what_one_server_would_send(document: str) -> None:
+    _, roots = world()
+    schema = supergraph().api_schema
+    whole = [comparable(each["data"], each.get("errors")) async for each in events_whole(schema, document, roots)]
+    fakes = subgraphs(*world())
+    async with served(*fakes):
+        gateway = Gateway(fakes)
+        subscriptions = Subscriptions(gateway.transport, gateway.settings)
+        operation = normalise(parse(document), None, schema)
+        executable = gateway.executor.prepare(gateway.planner.plan(operation), operation)
+        responses = subscriptions.subscribe(gateway.executor, executable, {}, FetchContext())
+        federated = [comparable(each.data, each.errors) async for each in responses]
+        await gateway.transport.aclose()
+    assert len(whole) == 5
+    assert federated == whole
 
 
 @given(data=st.data())

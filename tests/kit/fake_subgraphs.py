@@ -159,7 +159,7 @@ class FakeSubgraph:
     ) -> AsyncIterator[str]:
         self.streams_open += 1
         try:
-            source = subscribe(schema, document, variable_values=values)
+            source = subscribe(schema, document, self.roots.get("subscription"), variable_values=values)
             if inspect.isawaitable(source):
                 source = await source
             if not hasattr(source, "__aiter__"):

@@ -9,10 +9,10 @@ resolves a field with ``@requires`` only where the representation brought exactl
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
-from graphql import GraphQLSchema, execute, parse
+from graphql import GraphQLSchema, execute, parse, subscribe
 from graphql.language import DirectiveNode, FieldDefinitionNode, ObjectTypeDefinitionNode, StringValueNode
 
 from gateway.selection import FieldSet, parse_field_set
@@ -31,6 +31,18 @@ async def answer_whole(
     if inspect.isawaitable(result):
         result = await result
     return dict(result.formatted)  # type: ignore[union-attr]
+
+
+async def events_whole(
+    schema: GraphQLSchema, document: str, roots: Mapping[str, Object]
+) -> AsyncIterator[dict[str, Any]]:
+    """What one server sends to a subscriber, event by event."""
+    source = subscribe(schema, parse(document), roots["subscription"])
+    if inspect.isawaitable(source):
+        source = await source
+    assert hasattr(source, "__aiter__"), source
+    async for result in source:
+        yield dict(result.formatted)
 
 
 def subgraph_over(name: str, sdl: str, objects: Sequence[Object], roots: Mapping[str, Object]) -> FakeSubgraph:
