@@ -1,9 +1,13 @@
 """compose.yaml is a valid Compose file that names the house as it is. No engine runs here, so the types do the checking."""
 
+import json
 from pathlib import Path
 
 import compose_spec
 import pytest
+
+from gateway.config import Settings
+from subgraphs.chassis.config import ServiceSettings
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "compose.yaml").read_text()
@@ -33,6 +37,26 @@ def test_only_the_gateway_is_published() -> None:
 def test_one_image_serves_all_that_is_ours() -> None:
     services = read(TEXT).to_dict()["services"]
     assert {service["image"] for name, service in services.items() if name != "mongodb"} == {"galleria:latest"}
+
+
+def test_every_subgraph_listens_where_its_peers_and_the_gateway_look_for_it() -> None:
+    services = read(TEXT).to_dict()["services"]
+    gateway = services["gateway"]["command"]
+    for name in ("catalog", "inventory", "orders", "customers", "loyalty"):
+        command = services[name]["command"]
+        assert command[:5] == ["python", "-m", "subgraphs", "serve", name]
+        address = f"http://{name}:{command[command.index('--port') + 1]}"
+        peers = json.loads(services[name]["environment"]["GALLERIA_PEERS"])
+        assert peers[name] == address
+        assert f"{name}={address}/graphql" in gateway
+        assert address.rpartition(":")[2] in services[name]["healthcheck"]["test"][-1]
+
+
+def test_the_environment_names_settings_that_exist() -> None:
+    services = read(TEXT).to_dict()["services"]
+    known = {f"GALLERIA_{name.upper()}" for name in (*ServiceSettings.model_fields, *Settings.model_fields)}
+    named = {name for service in services.values() for name in service.get("environment", {})}
+    assert named - {"MONGODB_URI"} <= known
 
 
 @pytest.mark.parametrize(
