@@ -2,6 +2,9 @@
 
 What belongs here: what an error may say and which nulls it explains. What does not: finding the places (projection and
 executor), and the error classes (``gateway.errors``).
+
+Codes made here, beside those of ``SubgraphError``: ``DOWNSTREAM_SERVICE_ERROR`` for a subgraph's error that has none of
+its own, ``NULL_NOT_ALLOWED`` for a null that nothing else explains, ``VALUE_INVALID`` for a value not of its type.
 """
 
 from __future__ import annotations

@@ -248,6 +248,8 @@ class Transport:
                     plain = not (response.get_header("content-type") or "").startswith("text/event-stream")
                     refusal = await self._body(name, response) if plain else b""
                 if plain:
+                    # What is no GraphQL response either (a proxy's 503) counts as a stream that did not open.
+                    _response(name, refusal)
                     yield Event("next", refusal)
                     yield Event("complete", b"")
                     return

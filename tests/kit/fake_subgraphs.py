@@ -169,6 +169,9 @@ class FakeSubgraph:
                 async for result in source:
                     yield f"event: next\ndata: {json.dumps(result.formatted)}\n\n"
             yield "event: complete\ndata:\n\n"
+        except ConnectionAbortedError:
+            # A source that raises it cuts the stream: it ends without its "complete".
+            return
         finally:
             self.streams_open -= 1
             self.stream_ended.set()

@@ -12,7 +12,7 @@ import pytest
 from graphql import build_schema, parse
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
@@ -54,6 +54,8 @@ class Source:
         self.streams.append(queue)
         self.opened.set()
         while (event := await queue.get()) is not None:
+            if isinstance(event, ConnectionAbortedError):
+                raise event
             yield event
 
     def send(self, atp: int, stream: int = -1) -> None:
@@ -244,6 +246,35 @@ async def test_a_refused_subscription_is_one_response_with_the_subgraphs_errors(
     assert [each.data for each in found] == [{"change": None}]
     assert found[0].errors[0]["extensions"]["code"] == "FORBIDDEN"
     assert found[0].errors[0]["path"] == ["change"]
+
+
+async def test_a_cut_stream_is_asked_for_until_the_subgraph_has_started_up() -> None:
+    source = Source()
+    store = inventory(source)
+    refusals = iter(
+        [PlainTextResponse("starting", status_code=503), JSONResponse({"detail": "starting"}, status_code=503)]
+    )
+
+    async def starting(_: Request) -> Response | None:
+        return next(refusals, None)
+
+    async with bench(API, store, catalog()) as on:
+        subscriptions = Subscriptions(on.transport, on.settings)
+        executable = on.prepare(DOCUMENT, plan_of(NAMES, kind=OperationKind.SUBSCRIPTION, subscription=UPSTREAM))
+        watcher = Watcher(on, subscriptions, executable, FetchContext())
+        first = watcher.soon()
+        await source.has(1)
+        source.send(1)
+        await first
+        store.behaviour = starting
+        # Without a "complete" the stream was cut, however politely the connection was closed.
+        source.streams[0].put_nowait(ConnectionAbortedError())
+        following = watcher.soon()
+        await source.has(2)
+        source.send(2)
+        assert (await following).data == change(2)
+        assert next(refusals, None) is None
+        await watcher.stop()
 
 
 async def test_a_subgraph_that_is_not_there_is_an_error_at_once() -> None:
