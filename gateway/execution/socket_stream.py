@@ -1,7 +1,7 @@
 """One subscription to a subgraph over a WebSocket of its own, by ``graphql-transport-ws``: the client's side.
 
 Most foreign subgraphs serve subscriptions no other way. What does not belong here: sharing, coming back after a cut.
-This is the one door to the WebSocket client.
+The engine opens a WebSocket nowhere else.
 """
 
 from __future__ import annotations

@@ -112,13 +112,14 @@ class Transport:
                 raise _timed_out(address.name, seconds) from None
             if reply is not None:
                 return reply
+        seconds = self._seconds(context, address.name)
         own: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
         self._in_flight[key] = own
         try:
             reply = await self._send(address, body, context, retry=True)
         except SubgraphTimedOut as wrong:
-            # Its time may have been shorter than that of those who wait.
-            own.set_result(None) if context.deadline is not None else _refuse(own, wrong)
+            # With less than the full time this says nothing to those who have more.
+            own.set_result(None) if seconds < self._fetch_s else _refuse(own, wrong)
             raise
         except SubgraphError as wrong:
             _refuse(own, wrong)

@@ -169,6 +169,26 @@ async def test_who_comes_after_the_first_event_gets_a_stream_from_its_beginning(
         await late.stop()
 
 
+async def test_where_events_stand_on_their_own_a_late_joiner_shares_the_stream() -> None:
+    source = Source()
+    async with bench(API, inventory(source), catalog()) as on:
+        subscriptions = Subscriptions(on.transport, on.settings.model_copy(update={"subscription_join": "any"}))
+        executable = on.prepare(DOCUMENT, plan_of(NAMES, kind=OperationKind.SUBSCRIPTION, subscription=UPSTREAM))
+        early, late = (Watcher(on, subscriptions, executable, FetchContext()) for _ in range(2))
+        first = early.soon()
+        await source.has(1)
+        source.send(9)
+        assert (await first).data == change(9)
+        both = [early.soon(), late.soon()]
+        # Both are listening once each has had its turn.
+        await asyncio.sleep(0)
+        source.send(8)
+        assert [(await each).data for each in both] == [change(8)] * 2
+        assert len(source.streams) == 1
+        await early.stop()
+        await late.stop()
+
+
 async def test_the_upstream_is_closed_when_the_last_subscriber_leaves() -> None:
     source = Source()
     store = inventory(source)

@@ -232,6 +232,35 @@ async def test_when_the_one_who_sent_gives_up_another_who_waits_takes_over() -> 
             await leader
 
 
+async def test_one_who_waits_with_more_time_than_the_one_who_sent_asks_again() -> None:
+    answers = iter([None, GOOD])
+
+    async def handler(_: bytes, writer: asyncio.StreamWriter) -> None:
+        if (answer := next(answers)) is not None:
+            writer.write(answer)
+
+    async with serving(handler) as (transport, address, raw), asyncio.timeout(5):
+        hurried = FetchContext(deadline=asyncio.get_running_loop().time() + 0.1)
+        leader = asyncio.create_task(transport.fetch(address, b"{}", hurried, repeatable=True))
+        await raw.arrived.wait()
+        follower = asyncio.create_task(transport.fetch(address, b"{}", ANONYMOUS, repeatable=True))
+        with pytest.raises(SubgraphTimedOut):
+            await leader
+        assert await follower == {"data": {"x": 1}}
+
+
+async def test_a_shared_request_that_times_out_in_full_times_out_for_all() -> None:
+    async def never(_: bytes, writer: asyncio.StreamWriter) -> None:
+        pass
+
+    async with serving(never, subgraph_ms_max=100) as (transport, address, raw), asyncio.timeout(5):
+        patient = FetchContext(deadline=asyncio.get_running_loop().time() + 60)
+        both = [asyncio.create_task(transport.fetch(address, b"{}", patient, repeatable=True)) for _ in range(2)]
+        found = await asyncio.gather(*both, return_exceptions=True)
+        assert [type(each) for each in found] == [SubgraphTimedOut] * 2
+        assert len(raw.requests) == 1
+
+
 async def test_a_shared_request_that_fails_fails_for_all_who_wait() -> None:
     release = asyncio.Event()
 
