@@ -308,22 +308,25 @@ def client_paths(node: Node, value: Any, path: ResponsePath) -> list[ResponsePat
     """Where the client sees a place of the merged tree: its canonical keys as response keys, once for every alias.
 
     Where the client selected it nowhere (a key or a required field that the planner added), what leads there: the
-    longest paths it did select.
+    longest paths it did select. An alias that did not select it, but is null with all others because of it, counts too.
     """
     found = list(_client_paths(node, value, path, ()))
-    longest = max(len(each) for each in found)
-    return list(dict.fromkeys(each for each in found if len(each) == longest))
+    longest = max(len(each) for each, _ in found)
+    return list(dict.fromkeys(each for each, nulled in found if nulled or len(each) == longest))
 
 
-def _client_paths(node: Node, value: Any, path: ResponsePath, so_far: ResponsePath) -> Iterator[ResponsePath]:
+def _client_paths(
+    node: Node, value: Any, path: ResponsePath, so_far: ResponsePath
+) -> Iterator[tuple[ResponsePath, bool]]:
+    """Each path with whether it ends early at a null."""
     if not path:
-        yield so_far
+        yield so_far, False
         return
     step, rest = path[0], path[1:]
     if isinstance(node, AbstractNode):
         chosen = node.node(value) if value.__class__ is dict else None
         if chosen is None:
-            yield so_far
+            yield so_far, value is None
             return
         node = chosen
     if isinstance(node, ListNode) and isinstance(step, int):
@@ -338,4 +341,4 @@ def _client_paths(node: Node, value: Any, path: ResponsePath, so_far: ResponsePa
                 selected = True
                 yield from _client_paths(below, inside, rest, (*so_far, response_key))
     if not selected:
-        yield so_far
+        yield so_far, value is None
