@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 RUN    := $(VENV)/.run-installed
 DEV    := $(VENV)/.dev-installed
 
-.PHONY: up demo test check schema bench serve-subgraph format clean help
+.PHONY: up demo test check schema bench coverage serve-subgraph format clean help
 .DEFAULT_GOAL := help
 
 help: ## say what can be made
@@ -54,6 +54,10 @@ schema: $(RUN) ## print the five subgraph schemas and compose them again
 
 bench: $(DEV) ## measure; see tests/benchmarks/README.md
 	$(BIN)/python -m tests.benchmarks
+
+coverage: $(DEV) ## the tests with branch coverage, shown by file
+	$(BIN)/coverage run -m pytest -q -m 'not story and not browser'
+	$(BIN)/coverage report --skip-covered --sort=cover
 
 serve-subgraph: $(RUN) ## start one subgraph of a running house by hand: make serve-subgraph NAME=catalog
 	@test -f .data/house.env || { echo "Nothing is up: .data/house.env is written by make up"; exit 1; }

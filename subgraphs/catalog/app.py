@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from subgraphs.catalog.schema import SCHEMA
 from subgraphs.catalog.service.catalog import Catalog
 from subgraphs.catalog.store import INDEXES, Store
 from subgraphs.chassis.app import Resources, Service
-from subgraphs.kernel.pages import CursorCodec
 
 
 async def build(resources: Resources) -> Catalog:
     """The services of one process."""
-    secret = resources.settings.identity_secret.get_secret_value()
-
-    def codec(purpose: str) -> CursorCodec:
-        # A key for each purpose: a cursor must never pass for a quote.
-        return CursorCodec(hashlib.sha256(f"catalog {purpose}\0{secret}".encode()).digest())
-
     return Catalog(
         Store(resources.database),
         resources.outbox,
         resources.hub,
         resources.idempotency,
         resources.clock,
-        codec("cursors"),
-        codec("quotes"),
+        resources.codec("cursors"),
+        resources.codec("quotes"),
     )
 
 

@@ -11,6 +11,7 @@ wait for the rest; then jobs are cancelled, the relay gives its lease back, the 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -63,6 +64,7 @@ from subgraphs.chassis.telemetry import (
 )
 from subgraphs.kernel.clock import Clock, SystemClock
 from subgraphs.kernel.events import Envelope
+from subgraphs.kernel.pages import CursorCodec
 
 GUARDED = frozenset({"/graphql", "/events"})
 QUIET = frozenset({"/health", "/ready", "/metrics"})
@@ -142,6 +144,11 @@ class Resources:
     signer: IdentitySigner
     verifier: IdentityVerifier
     peers: PeerClient
+
+    def codec(self, purpose: str) -> CursorCodec:
+        """Signs for one purpose with a key of its own: a cursor must never pass for a quote or a resume token."""
+        secret = self.settings.identity_secret.get_secret_value()
+        return CursorCodec(hashlib.sha256(f"{self.settings.name} {purpose}\0{secret}".encode()).digest())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

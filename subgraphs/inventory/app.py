@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 
 from subgraphs.chassis.app import Resources, Service
 from subgraphs.chassis.mongo import Session
@@ -11,7 +10,6 @@ from subgraphs.inventory.schema import SCHEMA
 from subgraphs.inventory.service.inventory import Inventory
 from subgraphs.inventory.store import INDEXES, Store
 from subgraphs.kernel.events import Envelope, PosOrderRecorded
-from subgraphs.kernel.pages import CursorCodec
 
 # A hold may outlive its expiry by this and the time of one sweep; the promise is five seconds.
 SWEEP_EVERY_S = 0.5
@@ -19,15 +17,13 @@ SWEEP_EVERY_S = 0.5
 
 async def build(resources: Resources) -> Inventory:
     """The services of one process."""
-    secret = resources.settings.identity_secret.get_secret_value()
     return Inventory(
         Store(resources.database),
         resources.outbox,
         resources.hub,
         resources.idempotency,
         resources.clock,
-        # A key of its own: a cursor must never pass for anything else that the same secret signs.
-        CursorCodec(hashlib.sha256(f"inventory cursors\0{secret}".encode()).digest()),
+        resources.codec("cursors"),
     )
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from subgraphs.chassis.app import Resources, Service
 from subgraphs.chassis.mongo import Session
 from subgraphs.kernel.events import Envelope, OrderConfirmed, PosOrderRecorded
-from subgraphs.kernel.pages import CursorCodec
 from subgraphs.loyalty.schema import SCHEMA
 from subgraphs.loyalty.service import Loyalty
 from subgraphs.loyalty.store import INDEXES, Store
@@ -15,15 +12,13 @@ from subgraphs.loyalty.store import INDEXES, Store
 
 async def build(resources: Resources) -> Loyalty:
     """The services of one process."""
-    secret = resources.settings.identity_secret.get_secret_value()
     return Loyalty(
         Store(resources.database),
         resources.outbox,
         resources.hub,
         resources.idempotency,
         resources.clock,
-        # A key of its own: a cursor must never pass for anything else that the same secret signs.
-        CursorCodec(hashlib.sha256(f"loyalty cursors\0{secret}".encode()).digest()),
+        resources.codec("cursors"),
     )
 
 

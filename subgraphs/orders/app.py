@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from subgraphs.chassis.app import Resources, Service
-from subgraphs.kernel.pages import CursorCodec
 from subgraphs.orders import store
 from subgraphs.orders.payments import sandbox
 from subgraphs.orders.payments.port import PaymentProvider
@@ -28,10 +25,7 @@ async def build(resources: Resources) -> Services:
 
 def assemble(resources: Resources, faults: FaultPoints) -> Services:
     """The services with these fault points; tests arm some."""
-    secret = resources.settings.identity_secret.get_secret_value()
-    # A key for each use: a cursor must never pass for anything else that the same secret signs.
-    cursors = CursorCodec(hashlib.sha256(f"orders cursors\0{secret}".encode()).digest())
-    tokens = CursorCodec(hashlib.sha256(f"orders streams\0{secret}".encode()).digest())
+    cursors, tokens = resources.codec("cursors"), resources.codec("streams")
     kept = Store(resources.database)
     catalog, inventory = Catalog(resources.peers), Inventory(resources.peers)
     providers: dict[str, PaymentProvider] = {sandbox.NAME: sandbox.SandboxProvider(resources.database)}
