@@ -14,8 +14,7 @@
     │   ├─ MethodNotAllowed           METHOD_NOT_ALLOWED
     │   ├─ MediaTypeUnsupported       UNSUPPORTED_MEDIA_TYPE
     │   ├─ MediaTypeNotAcceptable     NOT_ACCEPTABLE
-    │   ├─ NotAuthenticated           UNAUTHENTICATED
-    │   └─ NotAuthorized              UNAUTHORIZED_FIELD_OR_TYPE
+    │   └─ NotAuthenticated           UNAUTHENTICATED
     ├─ SubgraphError         the subgraph's fault; its own text is masked outside development
     │   ├─ SubgraphTimedOut           SUBGRAPH_TIMEOUT
     │   ├─ SubgraphUnreachable        SUBGRAPH_UNREACHABLE
@@ -118,11 +117,6 @@ class MediaTypeNotAcceptable(RequestError):
 class NotAuthenticated(RequestError):
     code = "UNAUTHENTICATED"
     http_status = 401
-
-
-class NotAuthorized(RequestError):
-    code = "UNAUTHORIZED_FIELD_OR_TYPE"
-    http_status = 403
 
 
 class SubgraphError(GatewayError):

@@ -1,6 +1,6 @@
-"""Server-Sent Events and multipart parts: parse and render. Bytes in, bytes out; no sockets, no JSON, no media types.
+"""Server-Sent Events: parse and render. Bytes in, bytes out; no sockets, no JSON, no media types.
 
-Frames follow the WHATWG event stream format, parts follow RFC 2046 as the multipart subscription protocol uses it.
+Frames follow the WHATWG event stream format.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from typing import Final
 
 FRAME_BYTES_MAX: Final = 32_000_000
 """A frame that has not ended by then is given up: a stream that never breaks a line would fill the memory."""
-
-MULTIPART_BOUNDARY: Final = "graphql"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,51 +106,3 @@ class EventParser:
         event = Event(self._type or "message", b"\n".join(self._data), self._id) if given else None
         self._type, self._data, self._size = "", [], 0
         return event
-
-
-def render_part(body: bytes, *, boundary: str = MULTIPART_BOUNDARY, media_type: str = "application/json") -> bytes:
-    """One part, opened by its delimiter. The next part's delimiter, or ``render_end``, closes it."""
-    return b"\r\n--%b\r\nContent-Type: %b\r\n\r\n%b" % (boundary.encode(), media_type.encode(), body)
-
-
-def render_end(boundary: str = MULTIPART_BOUNDARY) -> bytes:
-    """What closes the whole message."""
-    return b"\r\n--%b--\r\n" % boundary.encode()
-
-
-class PartParser:
-    """Feeds on chunks of a multipart body; yields the content of each finished part, without its headers."""
-
-    def __init__(self, boundary: str, part_bytes_max: int = FRAME_BYTES_MAX) -> None:
-        self._delimiter = b"\r\n--" + boundary.encode()
-        self._max = part_bytes_max
-        # The first delimiter may stand at the very beginning, without the line break before it.
-        self._buffer = b"\r\n"
-        self._inside = False
-        self.ended = False
-
-    def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """The parts this chunk completes. Raises ``FrameTooLarge`` where a part outgrows its limit."""
-        if self.ended:
-            return
-        self._buffer += chunk
-        while (at := self._buffer.find(self._delimiter)) >= 0:
-            after = self._buffer[at + len(self._delimiter) :]
-            if len(after) < 2:
-                break
-            part, inside = self._buffer[:at], self._inside
-            self._inside, self._buffer = True, after
-            if after.startswith(b"--"):
-                self.ended, self._buffer = True, b""
-            if inside:
-                yield _content(part)
-            if self.ended:
-                return
-        if len(self._buffer) > self._max:
-            raise FrameTooLarge(f"more than {self._max} bytes without the end of a part")
-
-
-def _content(part: bytes) -> bytes:
-    """What follows the headers. A part without headers begins with an empty line of its own."""
-    _, found, body = part.partition(b"\r\n\r\n")
-    return body if found else part.strip()

@@ -85,7 +85,8 @@ def mcp_endpoint(tools: Sequence[Tool], pipeline: Pipeline, *, version: str, hos
             allowed_origins=["http://127.0.0.1:*", "http://localhost:*", "http://[::1]:*"],
         ),
     )
-    route = Route(PATH, StreamableHTTPASGIApp(manager), methods=["GET", "POST", "DELETE"])
+    # Without sessions there is nothing to listen for (GET) or to end (DELETE): the protocol answers those with 405.
+    route = Route(PATH, StreamableHTTPASGIApp(manager), methods=["POST"])
     return McpEndpoint((route,), manager)
 
 

@@ -30,18 +30,14 @@ class SingleFlightCache(Generic[K, V]):
         # cachetools weighs values; the key's weight travels with the value.
         self._kept: LRUCache[K, tuple[int, V]] = LRUCache(weight_max, getsizeof=lambda entry: entry[0])
         self._flights: dict[K, asyncio.Future[V]] = {}
-        self.hits = 0
-        self.misses = 0
 
     async def get(self, key: K, make: Callable[[], V]) -> V:
         """The kept value, or the one ``make`` returns on the executor."""
         entry = self._kept.get(key)
         if entry is not None:
-            self.hits += 1
             return entry[1]
         flight = self._flights.get(key)
         if flight is None:
-            self.misses += 1
             flight = asyncio.get_running_loop().run_in_executor(self._executor, make)
             self._flights[key] = flight
             flight.add_done_callback(lambda done: self._land(key, done))

@@ -70,8 +70,6 @@ class Group:
     after: dict[int, Group] = field(default_factory=dict)
     guards: list[Guard] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
-    series: int = 0
-    """The position of its root field in a mutation."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

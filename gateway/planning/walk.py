@@ -93,7 +93,7 @@ class Walk:
         """Root fields of a mutation one after the other, each with everything it needs before the next begins."""
         previous: Visit | None = None
         settled = 0
-        for position, (types, need) in enumerate(self.needs):
+        for types, need in self.needs:
             root = self.operation.root_type
             ways = [
                 (need.leaves - self.coverage.local(need, subgraph, (), root), subgraph)
@@ -111,7 +111,6 @@ class Walk:
                 group = self.fetches.add(subgraph, self.root, entity=False)
                 for earlier in before:
                     self.fetches.wait(group, earlier)
-                group.series = position
                 group.reasons.append(f"{subgraph} resolves {root}.{need.name}")
                 previous = Visit(group=group, tree=group.tree, view=(), types=(root,), stand_in=None, entered=True)
                 self.root.visits.append(previous)

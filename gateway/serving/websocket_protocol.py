@@ -41,11 +41,9 @@ SUBPROTOCOL = "graphql-transport-ws"
 
 
 class CloseCode(IntEnum):
-    """Why we close; the first three are RFC 6455's own."""
+    """Why we close; the first is RFC 6455's own."""
 
-    NORMAL = 1000
     GOING_AWAY = 1001
-    INTERNAL_ERROR = 1011
     INVALID_MESSAGE = 4400
     UNAUTHORIZED = 4401
     FORBIDDEN = 4403

@@ -93,7 +93,6 @@ class EventConsumer:
         self._cursors = database.collection(CURSORS)
         self._parked = database.collection(PARKED)
         self._holder = secrets.token_hex(8)
-        self.connected = False
 
     async def run(self) -> None:
         """Listens until cancelled, whatever the producer or the network does meanwhile."""
@@ -111,8 +110,6 @@ class EventConsumer:
                     pause_s = BACKOFF_S
             except* (httpx.HTTPError, MongoError, _LeaseLost) as broken:
                 _log.info("event stream broken", producer=self._producer, reason=repr(broken.exceptions[0]))
-            finally:
-                self.connected = False
             await asyncio.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311
             pause_s = min(pause_s * 2, BACKOFF_S_MAX)
 
@@ -130,7 +127,6 @@ class EventConsumer:
         timeout = httpx.Timeout(5.0, read=SILENCE_S_MAX)
         async with self._client.stream("GET", self._url, params=query, headers=headers, timeout=timeout) as response:
             response.raise_for_status()
-            self.connected = True
             async for frame in frames(response.aiter_lines()):
                 heard = True
                 match frame.event:

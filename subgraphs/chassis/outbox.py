@@ -320,10 +320,6 @@ class EventHub:
         """The number of the latest event everyone in this process may have seen."""
         return self._position
 
-    @property
-    def closed(self) -> bool:
-        return self._closed
-
     def wake(self) -> None:
         """There may be newly numbered rows."""
         self._wake.set()

@@ -41,7 +41,7 @@ from subgraphs.chassis.mongo import (
 from subgraphs.inventory.model.places import Capability, Hours, Location, LocationKind, Point, minutes
 from subgraphs.inventory.model.reservations import HeldLine, Reservation, ReservationState
 from subgraphs.inventory.model.sourcing import FulfilmentMethod
-from subgraphs.inventory.model.stock import Cause, Delta, Inbound, Movement, StockLevel
+from subgraphs.inventory.model.stock import Inbound, Movement, StockLevel
 
 LOCATIONS, STOCK, MOVEMENTS = "locations", "stock", "movements"
 RESERVATIONS, REGISTERS, RECEIPTS = "reservations", "registers", "receipts"
@@ -184,20 +184,6 @@ def movement_to_doc(movement: Movement) -> Document:
         "v": movement.version,
         "at": movement.at,
     }
-
-
-def movement_from_doc(doc: Mapping[str, Any]) -> Movement:
-    """The movement of a document."""
-    return Movement(
-        id=doc["_id"],
-        sku=doc["sku"],
-        location_id=doc["loc"],
-        delta=Delta(doc["on"], doc["rsv"], doc["alc"]),
-        cause=Cause(doc["cause"]),
-        ref=doc["ref"],
-        version=doc["v"],
-        at=doc["at"],
-    )
 
 
 def reservation_to_doc(reservation: Reservation) -> Document:

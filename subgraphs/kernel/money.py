@@ -17,7 +17,6 @@ def _codes(text: str) -> frozenset[str]:
 
 
 # ISO 4217 list one, active codes, as of 2026-01-01. Everything not named with another number has two decimals.
-ISO_4217_PINNED = "2026-01-01"
 _NO_DECIMALS = _codes("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF")
 _THREE_DECIMALS = _codes("BHD IQD JOD KWD LYD OMR TND")
 _FOUR_DECIMALS = _codes("CLF UYW")

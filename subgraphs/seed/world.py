@@ -89,7 +89,6 @@ class Variant:
     title: str
     gtin: str
     options: tuple[tuple[str, str], ...]
-    colour_hex: str
     weight_grams: int
     tax_class: str
     price_minor: int
@@ -231,7 +230,7 @@ class World:
         published_on = tuple(c.code for c in CHANNELS if c.code in {"web-eu", "pos", "app"} or draw.chance(0.85))
         variants = tuple(
             self._variant(number, product_id, title, leaf, colour, size, price_minor, reduced)
-            for colour in colours
+            for colour, _ in colours
             for size in sizes
         )
         has_sizes = leaf.sizes != taxonomy.ONE
@@ -266,24 +265,23 @@ class World:
         product_id: str,
         title: str,
         leaf: taxonomy.Leaf,
-        colour: tuple[str, str],
+        colour: str,
         size: str,
         price_minor: int,
         reduced: bool,
     ) -> Variant:
         short_size = "".join(c for c in size.upper() if c.isalnum() or c == ".")[:8]
         has_sizes = leaf.sizes != taxonomy.ONE
-        sku = f"G{product_number:05d}-{colour[0][:3].upper()}" + (f"-{short_size}" if has_sizes else "")
+        sku = f"G{product_number:05d}-{colour[:3].upper()}" + (f"-{short_size}" if has_sizes else "")
         draw = self.stream("variant", sku)
         upcharge = 1.0 + (0.06 * leaf.sizes.index(size) if leaf.size_name != "Size" else 0.0)
         list_minor = _charm(price_minor * upcharge)
         return Variant(
             sku=sku,
             product_id=product_id,
-            title=" / ".join((colour[0], size)) if has_sizes else colour[0],
+            title=" / ".join((colour, size)) if has_sizes else colour,
             gtin=_gtin(self.seed, sku),
-            options=(("Colour", colour[0]), (leaf.size_name, size)) if has_sizes else (("Colour", colour[0]),),
-            colour_hex=colour[1],
+            options=(("Colour", colour), (leaf.size_name, size)) if has_sizes else (("Colour", colour),),
             weight_grams=leaf.weight_grams,
             tax_class=leaf.tax_class,
             price_minor=_charm(list_minor * 0.8) if reduced else list_minor,

@@ -1,79 +1,61 @@
-"""``python -m tests.benchmarks [--write-readme]``: a house of its own, each workload once, a table. About a minute."""
+"""``python -m tests.benchmarks``: the tables on the terminal, the figures in ``results/latest.json``. Under three minutes.
+
+``--write-readme`` also writes the page; ``--only NAME`` (may be repeated) runs these workloads alone and keeps nothing.
+Exits non-zero, and keeps nothing, when any request was not answered as it should be.
+"""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import datetime
-import sys
-import tempfile
-import time
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from gateway.local.client import HouseClient
-from gateway.local.house import House, HouseSettings, ephemeral_ports
-from tests.benchmarks.measure import machine
-from tests.benchmarks.workloads import SCHEMA, WORKLOADS, Bench, Row
-from tests.kit.running_house import STAFF_SCOPES
+from tests.benchmarks import report
+from tests.benchmarks.results import Run, Table
+from tests.benchmarks.runner import run
+from tests.benchmarks.workloads import WORKLOADS
 
-README = Path(__file__).with_name("README.md")
-
-
-async def run(console: Console) -> list[Row]:
-    rows: list[Row] = []
-    with tempfile.TemporaryDirectory(prefix="galleria-bench-") as data:
-        began = time.monotonic()
-        settings = HouseSettings(
-            data_directory=Path(data),
-            supergraph=SCHEMA / "supergraph.graphql",
-            ports=ephemeral_ports(),
-            scale="tiny",
-            restart=False,
-        )
-        async with House(settings) as house:
-            ready_s = time.monotonic() - began
-            async with HouseClient(house.gateway_url, SCHEMA / "operations") as client:
-                staff = await client.token("bench", kind="staff", scopes=STAFF_SCOPES)
-                bench = Bench(house=house, client=client, staff=staff, ready_s=ready_s)
-                for workload in WORKLOADS:
-                    with console.status(f"{workload.__name__} …"):
-                        async for row in workload(bench):
-                            rows.append(row)
-                            console.print(f"{row.workload}: {row.figures}")
-    return rows
-
-
-def readme(rows: list[Row]) -> str:
-    today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    lines = [
-        "# Measured",
-        "",
-        "`make bench` starts a house of its own (embedded database, five subgraphs, gateway, tiny seed), runs each workload",
-        "once and prints this table; `python -m tests.benchmarks --write-readme` keeps it here. Client, gateway, subgraphs and",
-        "database share the cores, so compare rows of one table with each other and with nothing else. Every answer was",
-        "checked. Clients at once ask the same, so the gateway shares their fetches while these are under way.",
-        "",
-        f"{today}, {machine()}.",
-        "",
-        "| workload | figures |",
-        "|---|---|",
-        *(f"| {row.workload} | {row.figures} |" for row in rows),
-    ]
-    return "\n".join(lines) + "\n"
+HERE = Path(__file__).parent
+README = HERE / "README.md"
+LATEST = HERE / "results" / "latest.json"
 
 
 def main() -> None:
+    names = [name for name, _ in WORKLOADS]
+    arguments = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Measure the house.")
+    arguments.add_argument("--write-readme", action="store_true", help="write the page beside this program")
+    arguments.add_argument("--only", action="append", choices=names, default=[], help="this workload alone")
+    given = arguments.parse_args()
+    if given.only and given.write_readme:
+        arguments.error("a page of some workloads is not written: leave out --only or --write-readme")
     console = Console(highlight=False)
-    console.print(machine())
-    rows = asyncio.run(run(console))
-    table = Table("workload", "figures")
-    for row in rows:
-        table.add_row(row.workload, row.figures)
-    console.print(table)
-    if "--write-readme" in sys.argv[1:]:
-        README.write_text(readme(rows))
+    found = asyncio.run(_run(given.only, console))
+    console.print(report.conditions(found), highlight=False)
+    console.print(f"The run took {found.seconds:.0f} s.")
+    if given.only:
+        return
+    LATEST.parent.mkdir(exist_ok=True)
+    LATEST.write_text(report.as_json(found))
+    if given.write_readme:
+        README.write_text(report.page(found))
+
+
+async def _run(only: list[str], console: Console) -> Run:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    # Two redraws a second: the terminal is not to be part of what is measured.
+    with Progress(*columns, console=console, refresh_per_second=2, transient=True) as progress:
+        task = progress.add_task("")
+
+        def say(what: str) -> None:
+            progress.update(task, description=what)
+
+        def done(table: Table) -> None:
+            report.show(console, table)
+
+        return await run(only, say=say, done=done)
 
 
 if __name__ == "__main__":

@@ -131,3 +131,22 @@ async def test_an_unknown_tool_is_answered_with_the_known_ones(house: RunningHou
         result = await agent.call_tool("rob_the_bank", {})
         assert result.is_error
         assert "search_catalog" in str(result.content)
+
+
+async def test_a_session_is_not_to_be_had_because_every_call_is_complete_in_itself(house: RunningHouse) -> None:
+    async with httpx2.AsyncClient(trust_env=False, timeout=10) as http:
+        for method in ("GET", "DELETE"):
+            answer = await http.request(
+                method, f"{house.house.gateway_url}/mcp", headers={"accept": "text/event-stream"}
+            )
+            assert answer.status_code == 405
+
+
+async def test_a_page_of_another_site_cannot_speak_to_a_local_gateway(house: RunningHouse) -> None:
+    async with httpx2.AsyncClient(trust_env=False, timeout=10) as http:
+        answer = await http.post(
+            f"{house.house.gateway_url}/mcp",
+            json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"},
+            headers={"accept": "application/json, text/event-stream", "origin": "https://evil.example"},
+        )
+    assert answer.status_code in (400, 403)

@@ -63,7 +63,6 @@ class Entry:
     """What the index keeps of a product for filtering and faceting."""
 
     product: Product
-    category_name: str
     categories: tuple[str, ...]
     """Slugs of the category and its ancestors."""
     variants: tuple[Variant, ...]
@@ -109,7 +108,6 @@ class SearchIndex:
                 postings[word][product.id] = by_field
             entries[product.id] = Entry(
                 product=product,
-                category_name=lineage[0].name if lineage else product.category,
                 categories=tuple(category.slug for category in lineage),
                 variants=tuple(own),
                 length=sum(sum(by_field.values()) for by_field in frequencies.values()),

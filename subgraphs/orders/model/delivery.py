@@ -14,7 +14,6 @@ from typing import Literal
 
 from subgraphs.kernel.money import Money
 from subgraphs.orders.model.lines import Line
-from subgraphs.orders.model.refusals import IllegalTransition
 
 Method = Literal["SHIP", "SHIP_FROM_STORE", "PICKUP", "CURBSIDE", "SAME_DAY", "DIGITAL"]
 CHOSEN_METHODS: frozenset[Method] = frozenset({"SHIP", "PICKUP", "CURBSIDE"})
@@ -33,36 +32,6 @@ FulfilmentState = Literal[
     "REJECTED",
     "CANCELED",
 ]
-
-# Where each state may go; shipping and collection part after PACKED. What is handed over or on its way is not canceled.
-TRANSITIONS: Mapping[FulfilmentState, tuple[FulfilmentState, ...]] = {
-    "PLANNED": ("ACCEPTED", "REJECTED", "CANCELED"),
-    "ACCEPTED": ("PICKING", "CANCELED"),
-    "PICKING": ("PACKED", "CANCELED"),
-    "PACKED": ("SHIPPED", "READY_FOR_PICKUP", "CANCELED"),
-    "READY_FOR_PICKUP": ("CUSTOMER_ARRIVED", "HANDED_OVER", "CANCELED"),
-    "CUSTOMER_ARRIVED": ("HANDED_OVER", "CANCELED"),
-    "SHIPPED": ("DELIVERED",),
-    "HANDED_OVER": (),
-    "DELIVERED": (),
-    "REJECTED": (),
-    "CANCELED": (),
-}
-
-
-def allowed(state: FulfilmentState, method: Method) -> tuple[FulfilmentState, ...]:
-    """Where a fulfilment of this method may go from ``state``."""
-    barred = {"SHIPPED"} if method in COLLECTED else {"READY_FOR_PICKUP"}
-    if method != "CURBSIDE":
-        barred.add("CUSTOMER_ARRIVED")
-    return tuple(target for target in TRANSITIONS[state] if target not in barred)
-
-
-def check_transition(state: FulfilmentState, target: FulfilmentState, method: Method) -> None:
-    """``IllegalTransition`` naming what is allowed, unless ``target`` is."""
-    possible = allowed(state, method)
-    if target not in possible:
-        raise IllegalTransition(state, target, possible)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,6 @@ import pytest
 from gateway.composition.overrides import label_is_valid
 from tests.gateway.composition.building import codes, composed, composed_1, federation_2
 
-SHOP = 'type Query { shop: Shop } type Shop @key(fields: "id") { id: ID! name: String }'
-
 ONE_SUBGRAPH = {
     "a key names a field that is not there": (
         "KEY_INVALID_FIELDS",

@@ -352,7 +352,7 @@ async def test_closing_all_subscriptions_ends_each_plainly() -> None:
             await first
 
 
-def socket_subgraph(received: list[Any], *, ack: bool = True) -> Starlette:
+def socket_subgraph(received: list[Any]) -> Starlette:
     schema = build_schema("type Query { x: Int } type Subscription { stock: Int }")
 
     async def endpoint(socket: WebSocket) -> None:

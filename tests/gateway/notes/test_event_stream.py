@@ -1,4 +1,4 @@
-"""Frames and parts: what is rendered is read back, however the wire cuts it."""
+"""Frames: what is rendered is read back, however the wire cuts it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,8 @@ from gateway.event_stream import (
     Event,
     EventParser,
     FrameTooLarge,
-    PartParser,
     render_comment,
-    render_end,
     render_event,
-    render_part,
 )
 
 LINES = st.binary(max_size=20).map(lambda data: data.replace(b"\r", b"").replace(b"\n", b""))
@@ -27,7 +24,7 @@ def cut(whole: bytes, at: list[int]) -> list[bytes]:
     return [whole[start:end] for start, end in pairwise(edges)]
 
 
-def exhaust(parser: EventParser | PartParser, chunks: list[bytes]) -> None:
+def exhaust(parser: EventParser, chunks: list[bytes]) -> None:
     for chunk in chunks:
         list(parser.feed(chunk))
 
@@ -67,22 +64,3 @@ def test_a_frame_that_never_ends_is_given_up(chunk: bytes) -> None:
     parser = EventParser(frame_bytes_max=100)
     with pytest.raises(FrameTooLarge):
         exhaust(parser, [chunk] * 30)
-
-
-@given(bodies=st.lists(st.binary(max_size=30).filter(lambda body: b"--" not in body)), at=st.lists(st.integers(0)))
-def test_parts_are_read_as_they_were_rendered_however_they_are_cut(bodies: list[bytes], at: list[int]) -> None:
-    whole = b"".join(render_part(each) for each in bodies) + render_end()
-    parser = PartParser("graphql")
-    assert [part for chunk in cut(whole, at) for part in parser.feed(chunk)] == bodies
-    assert parser.ended
-
-
-def test_the_first_delimiter_may_open_the_body() -> None:
-    whole = b"--x\r\ncontent-type: application/json\r\n\r\n{}\r\n--x\r\n\r\n{}\r\n--x--\r\n"
-    assert list(PartParser("x").feed(whole)) == [b"{}", b"{}"]
-
-
-def test_a_part_that_never_ends_is_given_up() -> None:
-    parser = PartParser("graphql", part_bytes_max=100)
-    with pytest.raises(FrameTooLarge):
-        exhaust(parser, [b"\r\n--graphql\r\n\r\n", *[b"0123456789"] * 30])

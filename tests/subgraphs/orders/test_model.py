@@ -20,7 +20,6 @@ from subgraphs.orders.model.order import receipt_totals
 from subgraphs.orders.model.refusals import (
     BudgetExceeded,
     Failure,
-    IllegalTransition,
     OutOfStock,
     PaymentActionRequired,
     PaymentDeclined,
@@ -198,18 +197,9 @@ def test_one_delivery_is_shared_out_over_its_parcels_exactly(quantities: list[in
     assert {line_id for group in parts for line_id in group.line_ids} == {one.id for one in lines}
 
 
-def test_a_fulfilment_goes_only_where_its_method_leads() -> None:
-    assert delivery.allowed("PACKED", "SHIP") == ("SHIPPED", "CANCELED")
-    assert delivery.allowed("PACKED", "PICKUP") == ("READY_FOR_PICKUP", "CANCELED")
-    assert "CUSTOMER_ARRIVED" not in delivery.allowed("READY_FOR_PICKUP", "PICKUP")
-    with pytest.raises(IllegalTransition) as refused:
-        delivery.check_transition("HANDED_OVER", "CANCELED", "PICKUP")
-    assert refused.value.allowed == ()
-
-
-def test_the_tables_of_states_name_only_states() -> None:
-    for table in (delivery.TRANSITIONS, checkouts.TRANSITIONS):
-        assert {target for targets in table.values() for target in targets} <= set(table)
+def test_the_table_of_states_names_only_states() -> None:
+    table = checkouts.TRANSITIONS
+    assert {target for targets in table.values() for target in targets} <= set(table)
 
 
 def test_a_refusal_survives_its_record() -> None:
