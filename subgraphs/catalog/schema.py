@@ -596,12 +596,7 @@ class Query:
                 )
                 for facet in result.facets
             ],
-            page_info=PageInfo(
-                has_next_page=result.page.has_next,
-                has_previous_page=result.page.has_previous,
-                start_cursor=result.page.start_cursor,
-                end_cursor=result.page.end_cursor,
-            ),
+            page_info=PageInfo.of(result.page),
             total_count=result.page.total or 0,
             query_id=strawberry.ID(result.query_id),
         )

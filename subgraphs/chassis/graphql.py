@@ -30,6 +30,7 @@ from subgraphs.kernel import errors as kernel
 from subgraphs.kernel.clock import from_iso, iso
 from subgraphs.kernel.money import MINOR_MAX, is_currency
 from subgraphs.kernel.money import Money as DomainMoney
+from subgraphs.kernel.pages import Page
 
 FEDERATION_VERSION: Final = "2.7"
 DOCUMENTS_CACHED_MAX = 1_000
@@ -153,6 +154,16 @@ class PageInfo:
     has_previous_page: bool = strawberry.field(description="Whether there are items before this page.")
     start_cursor: str | None = strawberry.field(description="Cursor of the first item of the page.")
     end_cursor: str | None = strawberry.field(description="Cursor of the last item of the page.")
+
+    @classmethod
+    def of(cls, page: Page[Any]) -> "PageInfo":
+        """The GraphQL form of where a page stands."""
+        return cls(
+            has_next_page=page.has_next,
+            has_previous_page=page.has_previous,
+            start_cursor=page.start_cursor,
+            end_cursor=page.end_cursor,
+        )
 
 
 @strawberry.federation.type(name="GeoPoint", shareable=True, description="A place on Earth, WGS 84.")

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Self
 
 import strawberry
 
@@ -57,9 +57,6 @@ from subgraphs.inventory.service.inventory import (
 )
 from subgraphs.inventory.service.live import AvailabilityNews, Selector
 from subgraphs.kernel.errors import DomainError
-from subgraphs.kernel.pages import Page
-
-T = TypeVar("T")
 
 strawberry.enum(LocationKind, description="What a location is for. Only STORE and EVENT have a counter.")
 strawberry.enum(
@@ -669,7 +666,7 @@ class Query:
         edges = [
             LocationEdge(cursor=cursor, distance_km=km, node=LocationType.of(place)) for place, km, cursor in page.items
         ]
-        return LocationConnection(edges=edges, page_info=_page_info(page))
+        return LocationConnection(edges=edges, page_info=PageInfo.of(page))
 
     @strawberry.field(description="Whether and how SKUs can be had, in the order asked; at most 200.")
     async def availability(
@@ -739,7 +736,7 @@ class Query:
             for level, _, cursor in page.items
             if level.location_id in places
         ]
-        return StockLevelConnection(edges=edges, page_info=_page_info(page), total_count=page.total or 0)
+        return StockLevelConnection(edges=edges, page_info=PageInfo.of(page), total_count=page.total or 0)
 
     @strawberry.federation.field(
         description="Recomputes every level from its movements and reservations. Reads everything: for operations.",
@@ -931,15 +928,6 @@ async def _holding(info: Info, work: Callable[[], Awaitable[Held]]) -> ReservePa
     places = await _services(info).places.all()
     return ReservePayload(
         reservation=ReservationType.of(held.reservation, places), replayed=held.replayed, errors=errors
-    )
-
-
-def _page_info(page: Page[T]) -> PageInfo:
-    return PageInfo(
-        has_next_page=page.has_next,
-        has_previous_page=page.has_previous,
-        start_cursor=page.start_cursor,
-        end_cursor=page.end_cursor,
     )
 
 

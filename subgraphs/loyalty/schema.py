@@ -177,12 +177,7 @@ class LedgerConnection:
     def of(cls, page: Page[tuple[model.LedgerEntry, str]]) -> Self:
         return cls(
             edges=[LedgerEdge(cursor=cursor, node=LedgerEntryType.of(entry)) for entry, cursor in page.items],
-            page_info=PageInfo(
-                has_next_page=page.has_next,
-                has_previous_page=page.has_previous,
-                start_cursor=page.start_cursor,
-                end_cursor=page.end_cursor,
-            ),
+            page_info=PageInfo.of(page),
         )
 
 

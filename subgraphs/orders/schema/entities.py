@@ -560,11 +560,6 @@ class OrderConnection:
     def of(cls, page: Page[OrderModel], cursor: Callable[[OrderModel], str]) -> Self:
         return cls(
             edges=[OrderEdge(cursor=cursor(item), node=Order.of(item)) for item in page.items],
-            page_info=PageInfo(
-                has_next_page=page.has_next,
-                has_previous_page=page.has_previous,
-                start_cursor=page.start_cursor,
-                end_cursor=page.end_cursor,
-            ),
+            page_info=PageInfo.of(page),
             total_count=page.total or 0,
         )
