@@ -91,8 +91,9 @@ class Settings(BaseSettings):
     """How long ``/ready?subgraphs`` waits for each subgraph."""
     subgraph_urls: dict[str, str] = {}
     """Subgraph name → URL, instead of the one in the supergraph."""
-    subgraph_streams: dict[str, Literal["sse", "websocket"]] = {}
-    """Subgraph name → how it serves subscriptions; ``websocket`` is ``graphql-transport-ws`` at the same URL."""
+    subgraph_streams: dict[str, Annotated[str, Field(pattern="^(auto|sse|websocket|wss?://.+)$")]] = {}
+    """Subgraph name → how it serves subscriptions: ``sse``, ``websocket`` (``graphql-transport-ws`` at the same URL), the
+    ``ws://`` or ``wss://`` URL of its socket, or ``auto``, which the others are: first SSE, then the socket."""
     subscription_join: Literal["start", "any"] = "start"
     """When equal subscriptions may join one upstream stream: before its first event, or at any time. A late joiner
     misses what the stream began with, for example a snapshot."""

@@ -129,7 +129,7 @@ class Executor:
             name: SubgraphAddress(
                 name=name,
                 url=settings.subgraph_urls.get(name) or subgraph.url,
-                streams=settings.subgraph_streams.get(name, "sse"),
+                streams=settings.subgraph_streams.get(name, "auto"),
             )
             for name, subgraph in supergraph.subgraphs.items()
         }

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import PyreqwestError, RequestTimeoutError
@@ -52,7 +52,8 @@ class SubgraphAddress:
 
     name: str
     url: str
-    streams: Literal["sse", "websocket"] = "sse"
+    streams: str = "auto"
+    """``auto``, ``sse``, ``websocket``, or the socket's own URL."""
 
 
 def _no_headers() -> Mapping[str, str]:
@@ -80,6 +81,8 @@ class Transport:
         self._client: Client | None = None
         self._stream_client: Client | None = None
         self._circuits: dict[str, Circuit] = {}
+        self._on_socket: set[str] = set()
+        """Addresses that refused SSE and took a socket."""
         self._in_flight: dict[tuple[str, str, bytes], asyncio.Future[bytes | None]] = {}
 
     async def aclose(self) -> None:
@@ -219,15 +222,61 @@ class Transport:
         match address.streams:
             case "sse":
                 return self._event_stream(address, body, context)
+            case "auto":
+                return self._either_stream(address, body, context)
             case "websocket":
-                return socket_stream(
-                    address.name,
-                    address.url,
-                    body,
-                    context.headers(),
-                    open_s=self._fetch_s,
-                    message_bytes_max=self._reply_bytes_max,
-                )
+                return self._socket_stream(address, address.url, body, context)
+            case url:
+                return self._socket_stream(address, url, body, context)
+
+    async def _either_stream(
+        self, address: SubgraphAddress, body: bytes, context: FetchContext
+    ) -> AsyncGenerator[Event, None]:
+        """SSE, and where the subgraph answers with something else, ``graphql-transport-ws`` at the same URL.
+
+        A socket that opened is taken at once the next time. When neither opens, the answer to SSE counts: a subgraph
+        that speaks SSE and refuses this one subscription looks the same, and says why.
+        """
+        answer: Event | None = None
+        refusal: SubgraphError | None = None
+        if address.url not in self._on_socket:
+            async with aclosing(self._event_stream(address, body, context)) as events:
+                try:
+                    answer = await anext(events)
+                except SubgraphReplyInvalid as wrong:
+                    refusal = wrong
+                if answer is OPENED:
+                    yield answer
+                    async for event in events:
+                        yield event
+                    return
+        # Remembered again only if it opens: the subgraph may have been replaced by one that speaks SSE.
+        self._on_socket.discard(address.url)
+        async with aclosing(self._socket_stream(address, address.url, body, context)) as events:
+            try:
+                opened = await anext(events)
+            except SubgraphError as wrong:
+                if answer is None:
+                    raise refusal or wrong from None
+                yield answer
+                yield Event("complete", b"")
+                return
+            self._on_socket.add(address.url)
+            yield opened
+            async for event in events:
+                yield event
+
+    def _socket_stream(
+        self, address: SubgraphAddress, url: str, body: bytes, context: FetchContext
+    ) -> AsyncGenerator[Event, None]:
+        return socket_stream(
+            address.name,
+            url,
+            body,
+            context.headers(),
+            open_s=self._fetch_s,
+            message_bytes_max=self._reply_bytes_max,
+        )
 
     async def _event_stream(
         self, address: SubgraphAddress, body: bytes, context: FetchContext

@@ -352,7 +352,8 @@ async def test_closing_all_subscriptions_ends_each_plainly() -> None:
             await first
 
 
-def socket_subgraph(received: list[Any]) -> Starlette:
+def socket_subgraph(received: list[Any], plain: Response | None = None) -> Starlette:
+    """Streams over a socket, and answers a POST with ``plain``."""
     schema = build_schema("type Query { x: Int } type Subscription { stock: Int }")
 
     async def endpoint(socket: WebSocket) -> None:
@@ -370,10 +371,74 @@ def socket_subgraph(received: list[Any]) -> Starlette:
         await socket.send_json({"id": message["id"], "type": "complete"})
         await socket.close()
 
-    async def nothing(_: Request) -> Response:
-        return JSONResponse({})
+    async def post(request: Request) -> Response:
+        received.append(request.headers["accept"])
+        return plain or JSONResponse({})
 
-    return Starlette(routes=[WebSocketRoute("/graphql", endpoint), Route("/", nothing)])
+    return Starlette(
+        routes=[WebSocketRoute("/graphql", endpoint), Route("/graphql", post, methods=["POST"])],
+    )
+
+
+async def everything(url: str, streams: str | None) -> list[GraphQLResponse]:
+    """What a stock subscription gets from this subgraph, asked twice by one gateway."""
+    async with bench(API) as on:
+        settings = on.settings.model_copy(update={"subgraph_streams": {"inventory": streams} if streams else {}})
+        other = Bench(API, [FakeSubgraph("inventory", "type Query { x: Int }", url=url)], settings)
+        plan = plan_of(kind=OperationKind.SUBSCRIPTION, subscription=UPSTREAM)
+        executable = other.prepare("subscription { stock { atp } }", plan)
+        subscriptions = Subscriptions(other.transport, settings)
+        return [
+            each
+            for _ in range(2)
+            async for each in subscriptions.subscribe(other.executor, executable, {}, FetchContext())
+        ]
+
+
+TWO = [{"stock": {"atp": 1}}, {"stock": {"atp": 2}}]
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        JSONResponse({"data": {"stock": None}}),
+        JSONResponse({"errors": [{"message": "no subscriptions over HTTP"}]}, 400),
+        PlainTextResponse("not acceptable", 406),
+        PlainTextResponse("", 404),
+    ],
+    ids=["json", "refused", "not acceptable", "not found"],
+)
+async def test_a_subgraph_without_sse_is_asked_over_a_socket_and_at_once_the_next_time(plain: Response) -> None:
+    received: list[Any] = []
+    async with listening(socket_subgraph(received, plain)) as base:
+        found = await everything(f"{base}/graphql", None)
+    assert [each.data for each in found] == TWO + TWO
+    assert not any(each.errors for each in found)
+    assert [one for one in received if isinstance(one, str)] == ["text/event-stream"]
+
+
+async def test_where_neither_way_opens_the_plain_answer_says_why() -> None:
+    async def post(_: Request) -> Response:
+        return JSONResponse({"errors": [{"message": "not for you", "extensions": {"code": "FORBIDDEN"}}]}, 403)
+
+    async with listening(Starlette(routes=[Route("/graphql", post, methods=["POST"])])) as base:
+        found = await everything(f"{base}/graphql", None)
+    assert [each.errors[0]["extensions"]["code"] for each in found] == ["FORBIDDEN"] * 2
+
+
+async def test_a_subgraphs_socket_may_have_a_url_of_its_own() -> None:
+    received: list[Any] = []
+    async with listening(socket_subgraph(received)) as base:
+        found = await everything("http://127.0.0.1:9/graphql", f"ws{base.removeprefix('http')}/graphql")
+    assert [each.data for each in found] == TWO + TWO
+
+
+async def test_a_subgraph_held_to_sse_is_not_asked_over_a_socket() -> None:
+    received: list[Any] = []
+    async with listening(socket_subgraph(received, JSONResponse({"data": {"stock": {"atp": 9}}}))) as base:
+        found = await everything(f"{base}/graphql", "sse")
+    assert [each.data for each in found] == [{"stock": {"atp": 9}}] * 2
+    assert received == ["text/event-stream"] * 2
 
 
 async def test_a_subgraph_may_serve_its_events_over_a_websocket() -> None:

@@ -14,6 +14,7 @@ from gateway.config import SettingsInvalid, load
         ("GALLERIA_LIMITS__DEPTH", "3"),
         ("GALLERIA_LOG_FORMAT", "xml"),
         ("GALLERIA_SUBGRAPH_URLS", "not json"),
+        ("GALLERIA_SUBGRAPH_STREAMS", '{"things": "carrier pigeon"}'),
         ("GALLERIA_JWKS", "/no/such/file"),
     ],
 )
