@@ -29,6 +29,7 @@ from subgraphs.orders.model.checkout import CheckoutSession as CheckoutModel
 from subgraphs.orders.model.order import RETURN_POLICY_DAYS
 from subgraphs.orders.model.order import Order as OrderModel
 from subgraphs.orders.model.order import Payment as PaymentModel
+from subgraphs.orders.schema.context import services_of
 from subgraphs.orders.schema.enums import (
     CheckoutStatus,
     FulfilmentMethod,
@@ -40,16 +41,9 @@ from subgraphs.orders.schema.enums import (
 )
 from subgraphs.orders.service.access import require_customer
 from subgraphs.orders.service.orders import Purchase
-from subgraphs.orders.service.services import Services
 from subgraphs.orders.store import OrderQuery
 
 _PURCHASES_MAX = 50
-
-
-def services(info: Info) -> Services:
-    """What this request is served by."""
-    found: Services = info.context.services
-    return found
 
 
 @strawberry.federation.type(
@@ -94,7 +88,7 @@ class ProductVariant:
         customer_id = require_authenticated(info).customer_id
         if customer_id is None or not 1 <= first <= _PURCHASES_MAX:
             return []
-        orders = services(info).orders
+        orders = services_of(info).orders
 
         async def batch(skus: Sequence[str]) -> Sequence[list[Purchase]]:
             return await orders.purchases(customer_id, skus)
@@ -118,7 +112,7 @@ class Customer:
     @strawberry.field(description="Their orders of all channels, newest first; for themselves and customer care.")
     async def orders(self, info: Info, first: First = 20, after: After = None) -> "OrderConnection | None":
         require_customer(info.context.principal, self.id)
-        orders = services(info).orders
+        orders = services_of(info).orders
         return OrderConnection.of(await orders.page(OrderQuery(customer_id=self.id), first, after), orders.cursor)
 
     @strawberry.field(
@@ -126,7 +120,7 @@ class Customer:
     )
     async def lifetime_value(self, info: Info) -> MoneyType | None:
         require_customer(info.context.principal, self.id)
-        loader = info.context.loaders.get("lifetime values", services(info).orders.lifetime_values)
+        loader = info.context.loaders.get("lifetime values", services_of(info).orders.lifetime_values)
         return MoneyType.of(await loader.load(str(self.id)))
 
 
@@ -277,7 +271,7 @@ class Cart:
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: strawberry.ID) -> Self | None:
-        principal, carts = info.context.principal, services(info).carts
+        principal, carts = info.context.principal, services_of(info).carts
 
         async def batch(ids: Sequence[str]) -> Sequence[CartModel | None]:
             return await carts.visible(principal, ids)
@@ -307,7 +301,7 @@ class CheckoutSession:
 
     @strawberry.field(description="Points it would earn the buyer; null when loyalty cannot say right now.")
     async def points_to_earn(self, info: Info) -> int | None:
-        loyalty = services(info).loyalty
+        loyalty = services_of(info).loyalty
         return await loyalty.points_to_earn(self.model.lines, self.model.channel, info.context.principal)
 
     @strawberry.field(description="The order, once completed.")
@@ -339,7 +333,7 @@ class CheckoutSession:
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: strawberry.ID) -> Self | None:
-        principal, checkouts = info.context.principal, services(info).checkouts
+        principal, checkouts = info.context.principal, services_of(info).checkouts
 
         async def batch(ids: Sequence[str]) -> Sequence[CheckoutModel | None]:
             return await checkouts.visible(principal, ids)
@@ -456,7 +450,7 @@ class Fulfilment:
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: strawberry.ID) -> Self | None:
-        principal, orders = info.context.principal, services(info).orders
+        principal, orders = info.context.principal, services_of(info).orders
 
         async def batch(ids: Sequence[str]) -> Sequence[tuple[OrderModel, delivery.Fulfilment] | None]:
             return await orders.fulfilments(principal, ids)
@@ -483,7 +477,7 @@ class Order:
 
     @strawberry.field(description="How it is paid, oldest attempt first.")
     async def payments(self, info: Info) -> list[Payment]:
-        loader = info.context.loaders.get("payments", services(info).orders.payments)
+        loader = info.context.loaders.get("payments", services_of(info).orders.payments)
         return [Payment.of(payment) for payment in await loader.load(str(self.id))]
 
     @classmethod
@@ -518,7 +512,7 @@ class Order:
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: strawberry.ID) -> Self | None:
-        principal, orders = info.context.principal, services(info).orders
+        principal, orders = info.context.principal, services_of(info).orders
 
         async def batch(ids: Sequence[str]) -> Sequence[OrderModel | None]:
             return await orders.visible(principal, ids)

@@ -5,12 +5,7 @@
 
 import strawberry
 
-from subgraphs.chassis.graphql import (
-    CountryCode,
-    CurrencyCode,
-    DateTime,
-    MoneyInput,
-)
+from subgraphs.chassis.graphql import CountryCode, CurrencyCode, DateTime, MoneyInput
 from subgraphs.orders.model import delivery
 from subgraphs.orders.schema.enums import CaptureMode, FulfilmentMethod, OrderStatus
 from subgraphs.orders.store import OrderQuery

@@ -7,10 +7,7 @@ from typing import Self
 
 import strawberry
 
-from subgraphs.chassis.graphql import (
-    DateTime,
-    StreamEventKind,
-)
+from subgraphs.chassis.graphql import DateTime, StreamEventKind
 from subgraphs.orders.schema.entities import Cart, CheckoutSession, CommerceMessage, Order
 from subgraphs.orders.schema.refusals import OrderError
 from subgraphs.orders.service.live import OrderNews

@@ -9,18 +9,13 @@ from typing import Annotated
 import strawberry
 from strawberry.federation.schema_directives import Authenticated
 
-from subgraphs.chassis.graphql import (
-    IdempotencyKey,
-    Info,
-    require_authenticated,
-    require_scopes,
-    to_graphql_error,
-)
+from subgraphs.chassis.graphql import IdempotencyKey, Info, require_authenticated, require_scopes, to_graphql_error
 from subgraphs.kernel import errors as kernel
 from subgraphs.kernel.errors import DomainError
 from subgraphs.orders.model import lines
 from subgraphs.orders.model.cart import Cart as CartModel
 from subgraphs.orders.model.checkout import CheckoutSession as CheckoutModel
+from subgraphs.orders.schema.context import services_of
 from subgraphs.orders.schema.entities import (
     After,
     Cart,
@@ -29,7 +24,6 @@ from subgraphs.orders.schema.entities import (
     First,
     Order,
     OrderConnection,
-    services,
 )
 from subgraphs.orders.schema.enums import CaptureMode
 from subgraphs.orders.schema.inputs import (
@@ -86,7 +80,7 @@ class Query:
             raise kernel.InvalidInput("give an id or a number", path=("id",))
         if id is not None:
             return await Order.resolve_reference(info, id)
-        found = await services(info).orders.numbered(principal, number or "")
+        found = await services_of(info).orders.numbered(principal, number or "")
         return Order.of(found) if found is not None else None
 
     @strawberry.federation.field(description="Orders of all channels, newest first.", requires_scopes=[[READ]])
@@ -98,7 +92,7 @@ class Query:
         after: After = None,
     ) -> OrderConnection:
         require_scopes(info, READ)
-        orders = services(info).orders
+        orders = services_of(info).orders
         return OrderConnection.of(await orders.page((filter or OrderFilter()).to_query(), first, after), orders.cursor)
 
 
@@ -112,7 +106,7 @@ class Mutation:
         idempotency_key: Idempotently,
     ) -> CartPayload:
         return await _cart(
-            lambda: services(info).carts.create(
+            lambda: services_of(info).carts.create(
                 info.context.principal,
                 info.context.request_context,
                 channel=input.channel,
@@ -134,7 +128,7 @@ class Mutation:
         expected_version: Annotated[int | None, strawberry.argument(description="What the buyer saw.")] = None,
     ) -> CartPayload:
         return await _cart(
-            lambda: services(info).carts.update_lines(
+            lambda: services_of(info).carts.update_lines(
                 info.context.principal,
                 cart_id,
                 _requests(lines),
@@ -156,7 +150,7 @@ class Mutation:
         idempotency_key: Idempotently,
     ) -> CheckoutPayload:
         return await _checkout(
-            lambda: services(info).checkouts.create(
+            lambda: services_of(info).checkouts.create(
                 info.context.principal,
                 info.context.request_context,
                 cart_id=input.cart_id,
@@ -179,7 +173,7 @@ class Mutation:
         idempotency_key: Idempotently,
     ) -> CheckoutPayload:
         return await _checkout(
-            lambda: services(info).checkouts.update(
+            lambda: services_of(info).checkouts.update(
                 info.context.principal,
                 id,
                 _wishes(input),
@@ -200,7 +194,7 @@ class Mutation:
         idempotency_key: Idempotently,
     ) -> CheckoutCompletePayload:
         try:
-            completed = await services(info).checkouts.complete(
+            completed = await services_of(info).checkouts.complete(
                 info.context.principal,
                 id,
                 provider=input.payment.provider,
@@ -229,7 +223,7 @@ class Mutation:
         intent: Annotated[IntentTraceInput | None, strawberry.argument(description="Why.")] = None,
     ) -> CheckoutPayload:
         return await _checkout(
-            lambda: services(info).checkouts.cancel(
+            lambda: services_of(info).checkouts.cancel(
                 info.context.principal,
                 id,
                 intent.reason_code if intent else None,
@@ -250,7 +244,7 @@ class Mutation:
     ) -> OrderPayload:
         try:
             principal = require_scopes(info, POS_WRITE)
-            found, replayed = await services(info).orders.record(
+            found, replayed = await services_of(info).orders.record(
                 principal, _sale(input), idempotency_key, {"input": strawberry.asdict(input)}
             )
         except DomainError as refusal:
@@ -273,7 +267,7 @@ class Subscription:
         ] = None,
     ) -> AsyncIterator[OrderEvent]:
         principal = require_authenticated(info)
-        async for news in services(info).live.follow(principal, order_id, resume_token):
+        async for news in services_of(info).live.follow(principal, order_id, resume_token):
             yield OrderEvent.of(news)
 
 

@@ -1,0 +1,40 @@
+"""What a resolver takes from the request: its services, the prices' context, the categories.
+
+(No ``from __future__ import annotations``: Strawberry reads annotations at run time.)
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from subgraphs.catalog.model import products
+from subgraphs.catalog.model.pricing import PriceContext
+from subgraphs.catalog.schema.inputs import PriceContextInput
+from subgraphs.catalog.service.catalog import Catalog
+from subgraphs.chassis.graphql import Info
+
+
+def services_of(info: Info) -> Catalog:
+    """The use cases this request may call."""
+    services: Catalog = info.context.services
+    return services
+
+
+async def price_context(info: Info, given: PriceContextInput | None) -> PriceContext:
+    """Where and when prices are asked for: as the input says, or else the request."""
+    services, stands = services_of(info), info.context.request_context
+    if given is None:
+        return await services.context(stands)
+    return await services.context(
+        stands, channel=given.channel, currency=given.currency, country=given.country, at=given.at
+    )
+
+
+def all_categories(info: Info) -> Any:
+    """A batch function that reads the categories once a request, under one key."""
+    store = services_of(info).store
+
+    async def read(keys: Sequence[str]) -> list[dict[str, products.Category]]:
+        categories = await store.categories()
+        return [categories for _ in keys]
+
+    return read
