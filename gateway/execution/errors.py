@@ -59,6 +59,11 @@ class Report:
         else:
             self._add(f"The subgraph {service!r} could not answer.", own, places)
 
+    def excuse(self, places: Sequence[ResponsePath]) -> None:
+        """Places that are null because of an error that was told at another one."""
+        for path in places:
+            self._explain(path)
+
     def null(self, place: Place, coordinate: str | None = None) -> None:
         """A null where the client's schema has none: an error, unless one is known that explains it."""
         path = written(place)

@@ -115,6 +115,8 @@ class Trouble:
     """The failure of the whole, or an entry of the subgraph's own ``errors``."""
     sent: list[Gathered] = field(default_factory=list)
     """Of an entity fetch: what was sent, an item a selection."""
+    whole: bool = False
+    """The reply had errors alone: whatever the fetch was to bring is missing because of them."""
 
 
 class Executor:
@@ -293,7 +295,7 @@ class _Execution:
             rename([data], step.fetch.renames)
             for each in objects_at(self.tree, step.fetch.path):
                 merge(each, data)
-        self.trouble += [Trouble(step, error) for error in reply.get("errors") or ()]
+        self.trouble += [Trouble(step, error, whole=data is None) for error in reply.get("errors") or ()]
 
     def take_entities(self, step: Step, reply: Object, gathered: list[Gathered]) -> None:
         data, errors = reply.get("data") or {}, reply.get("errors") or ()
@@ -312,7 +314,7 @@ class _Execution:
             for answer, slot in known:
                 for target in slot:
                     merge(target, answer)
-        self.trouble += [Trouble(step, error, gathered) for error in errors]
+        self.trouble += [Trouble(step, error, gathered, whole=reply.get("data") is None) for error in errors]
 
     def place(self, trouble: Trouble, shape: ObjectNode) -> None:
         """Puts one error on the client's paths and into the report."""
@@ -328,6 +330,8 @@ class _Execution:
         )
         # An error that says no place, or one we did not ask about, is about the whole request.
         self.report.answered(trouble.step.fetch.subgraph, error, paths or self.missing(trouble, shape))
+        if trouble.whole:
+            self.report.excuse(self.missing(trouble, shape))
 
     def root_paths(self, trouble: Trouble, inside: ResponsePath, shape: ObjectNode) -> list[ResponsePath]:
         if not inside:

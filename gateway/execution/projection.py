@@ -7,6 +7,9 @@ so for each assignment of those that really occurs the operation is compiled onc
 conditions left (CollectFields of the specification, section 6.3.2, done ahead of the values). Abstract positions compile
 an object node for a runtime type when that type is first seen. A request then walks nodes and tree side by side.
 
+A plan asks for an object's type only where the answer depends on it, and a subgraph that has an interface as an
+``@interfaceObject`` could not tell: an object without a type has a shape as long as all its possible types share it.
+
 Null rules are those of the *client's* schema, section 6.4.4: a node answers None for null, and where its position is
 non-null the parent answers None in turn. The error is made where the null first was, and only when no error known
 already explains it: one at that place, above it or below it. A leaf of the wrong kind is null with an error.
@@ -189,7 +192,7 @@ class AbstractNode:
         self._possible = possible
         self._selections = selections
         self._compiler = compiler
-        self._by_type: dict[str, ObjectNode] = {}
+        self._by_type: dict[str | None, ObjectNode | None] = {}
 
     def complete(self, value: Any, place: Place, report: Report) -> dict[str, Any] | None:
         if value.__class__ is not dict:
@@ -204,16 +207,26 @@ class AbstractNode:
         return node.complete(value, place, report)
 
     def node(self, value: Mapping[str, Any]) -> ObjectNode | None:
-        """The node for this object's runtime type, or None where that is unknown."""
+        """The node for this object's runtime type, or None where it is unknown and would matter."""
         typename = value.get("__typename")
         if typename is None and len(self._possible) == 1:
             typename = next(iter(self._possible))
-        if typename.__class__ is not str or typename not in self._possible:
+        if typename is not None and (typename.__class__ is not str or typename not in self._possible):
             return None
-        found = self._by_type.get(typename)
-        if found is None:
-            found = self._by_type[typename] = self._compiler.object(typename, self._selections)
-        return found
+        return self._of(typename)
+
+    def selecting(self, key: str | int) -> ObjectNode | None:
+        """For an object that is not there: the node of the first type whose fields include this key."""
+        nodes = (self._of(each) for each in sorted(self._possible))
+        return next((node for node in nodes if node and any(field[1] == key for field in node.fields)), None)
+
+    def _of(self, typename: str | None) -> ObjectNode | None:
+        if typename not in self._by_type:
+            compiler, selections = self._compiler, self._selections
+            self._by_type[typename] = (
+                compiler.shared(self.name, selections) if typename is None else compiler.object(typename, selections)
+            )
+        return self._by_type[typename]
 
 
 FieldShape: TypeAlias = "tuple[str, str, Node | None, bool, frozenset[type]]"
@@ -232,16 +245,38 @@ class _Compiler:
     def object(self, typename: str, selections: list[Selections]) -> ObjectNode:
         of = self._schema.type_map[typename]
         assert isinstance(of, GraphQLObjectType)
+        return self._object(typename, of.fields, self._collected(of, selections))
+
+    def shared(self, typename: str, selections: list[Selections]) -> ObjectNode | None:
+        """One node for all object types of an interface or a union, or None where their selected fields differ."""
+        of = self._schema.type_map[typename]
+        assert isinstance(of, GraphQLInterfaceType | GraphQLUnionType)
+        types = self._schema.get_possible_types(of)
+        collected = self._collected(types[0], selections) if types else {}
+        if not types or any(same[0].name == "__typename" for same in collected.values()):
+            return None
+        if any(self._collected(each, selections) != collected for each in types[1:]):
+            return None
+        # A type may promise more of a field than its interface does; who does not know the type cannot count on that.
+        own = of.fields if isinstance(of, GraphQLInterfaceType) else {}
+        return self._object(typename, {**types[0].fields, **own}, collected)
+
+    def _collected(self, of: GraphQLObjectType, selections: list[Selections]) -> dict[str, list[Field]]:
         collected: dict[str, list[Field]] = {}
         for each in selections:
             self._collect(each, of, collected)
+        return collected
+
+    def _object(
+        self, typename: str, declared: Mapping[str, GraphQLField], collected: Mapping[str, list[Field]]
+    ) -> ObjectNode:
         fields: list[FieldShape] = []
         for response_key, same in collected.items():
             field = same[0]
             if field.name == "__typename":
                 fields.append((response_key, "", None, False, _NO_CLASSES))
                 continue
-            output, nullable = _unwrap(self._field(of, field.name).type)
+            output, nullable = _unwrap(_field(declared, field.name).type)
             node = self._node(output, [one.selections for one in same])
             classes = node.classes if isinstance(node, ScalarNode) else _NO_CLASSES
             fields.append((response_key, field.key, node, nullable, classes))
@@ -262,16 +297,6 @@ class _Compiler:
         on = self._schema.type_map.get(fragment.on or "")
         return isinstance(on, GraphQLInterfaceType | GraphQLUnionType) and self._schema.is_sub_type(on, of)
 
-    def _field(self, of: GraphQLObjectType, name: str) -> GraphQLField:
-        match name:
-            case "__schema":
-                return SchemaMetaFieldDef
-            case "__type":
-                return TypeMetaFieldDef
-            case _:
-                field: GraphQLField = of.fields[name]
-                return field
-
     def _node(self, of: GraphQLOutputType, selections: list[Selections]) -> Node:
         match of:
             case GraphQLList():
@@ -289,6 +314,16 @@ class _Compiler:
                 return OpaqueNode() if classes is None else ScalarNode(of.name, classes)
             case _:
                 raise AssertionError(f"{of} is no output type")
+
+
+def _field(declared: Mapping[str, GraphQLField], name: str) -> GraphQLField:
+    match name:
+        case "__schema":
+            return SchemaMetaFieldDef
+        case "__type":
+            return TypeMetaFieldDef
+        case _:
+            return declared[name]
 
 
 def _unwrap(of: GraphQLOutputType) -> tuple[GraphQLOutputType, bool]:
@@ -324,7 +359,8 @@ def _client_paths(
         return
     step, rest = path[0], path[1:]
     if isinstance(node, AbstractNode):
-        chosen = node.node(value) if value.__class__ is dict else None
+        # What is null has no type: the error that nulled it is told at the field that the client selected.
+        chosen = node.node(value) if value.__class__ is dict else node.selecting(step)
         if chosen is None:
             yield so_far, value is None
             return

@@ -180,3 +180,20 @@ async def test_a_request_that_is_given_up_sends_nothing_more() -> None:
         with pytest.raises(asyncio.CancelledError):
             await page
     assert store.requests == []
+
+
+async def test_a_reply_of_errors_alone_explains_everything_it_was_to_bring() -> None:
+    whole = answering(JSONResponse({"data": None, "errors": [{"message": "stuck", "path": ["now"]}]}))
+    clock = FakeSubgraph("clock", "type Query { now: Int later: Int }", behaviour=whole)
+    async with bench(API, clock) as on:
+        answer = await on.run("{ now l: later }", plan_of(root_fetch(0, "clock", "{ now later }")))
+    assert answer.data is None
+    assert [(each["message"], each["path"]) for each in answer.errors] == [("stuck", ["now"])]
+
+
+async def test_a_null_that_a_reply_with_data_does_not_explain_is_told() -> None:
+    partly = answering(JSONResponse({"data": {"now": None}, "errors": [{"message": "stuck", "path": ["now"]}]}))
+    clock = FakeSubgraph("clock", "type Query { now: Int later: Int }", behaviour=partly)
+    async with bench(API, clock) as on:
+        answer = await on.run("{ now l: later }", plan_of(root_fetch(0, "clock", "{ now later }")))
+    assert [each["path"] for each in answer.errors] == [["now"], ["l"]]

@@ -18,9 +18,9 @@ from gateway.operation import normalise
 SCHEMA = build_schema("""
     schema { query: Root }
     type Root { a: A must: A! list: [A!] lists: [[Int!]]! any: Any node: Node both: Both leaf: Leaves }
-    type A implements Node { id: ID! a: A must: A! n(x: Int): Int }
-    type B implements Node { id: ID! n: String }
-    interface Node { id: ID! }
+    type A implements Node { id: ID! a: A must: A! n(x: Int): Int loose: Int! }
+    type B implements Node { id: ID! n: String loose: Int }
+    interface Node { id: ID! loose: Int }
     union Both = A | B
     type Leaves { int: Int float: Float string: String boolean: Boolean id: ID enum: Color any: Any mustInt: Int! }
     enum Color { RED GREEN }
@@ -88,6 +88,37 @@ def test_an_object_of_a_type_the_client_may_not_know_is_null_with_an_error(typen
 def test_an_unknown_type_needs_no_error_when_one_explains_it() -> None:
     data, errors = project("{ both { __typename } }", {"both": {}}, known=({"message": "x", "path": ["both"]},))
     assert (data, errors) == ({"both": None}, [])
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "{ node { id i: id } }",
+        "{ node { ... on Node { id } ... { i: id } } }",
+        "{ node { id i: id ... on A @include(if: false) { n } } }",
+        "{ node { ... on A { i: id } id ... on B { i: id } } }",
+    ],
+)
+def test_an_object_whose_type_nobody_told_has_what_all_types_share(document: str) -> None:
+    assert project(document, {"node": {"id": "1"}}) == ({"node": {"id": "1", "i": "1"}}, [])
+
+
+@pytest.mark.parametrize("inside", ["id __typename", "id ... on A { n }", "id ... on A { i: id }"])
+def test_an_object_whose_type_nobody_told_is_null_where_the_type_matters(inside: str) -> None:
+    data, errors = project(f"{{ node {{ {inside} }} }}", {"node": {"id": "1"}})
+    assert (data, errors) == ({"node": None}, [(["node"], "VALUE_INVALID")])
+
+
+def test_who_does_not_know_the_type_cannot_count_on_what_one_type_promises() -> None:
+    assert project("{ node { loose } }", {"node": {"loose": None}}) == ({"node": {"loose": None}}, [])
+    typed = project("{ node { loose } }", {"node": {"__typename": "A", "loose": None}})
+    assert typed == ({"node": None}, [(["node", "loose"], "NULL_NOT_ALLOWED")])
+
+
+def test_a_place_inside_a_null_of_unknown_type_is_the_field_the_client_selected() -> None:
+    shape = Projection(normalise(parse("{ m: node { i: id ... on B { x: n } } }"), None, SCHEMA), SCHEMA).shape({})
+    assert client_paths(shape, {"node": None}, ("node", "n")) == [("m", "x")]
+    assert client_paths(shape, {"node": None}, ("node", "secret")) == [("m",)]
 
 
 @pytest.mark.parametrize(
