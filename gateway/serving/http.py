@@ -34,13 +34,14 @@ from gateway.errors import (
     RequestMalformed,
     VariableInvalid,
 )
+from gateway.event_stream import render_event
 from gateway.exchange import GraphQLRequest, GraphQLResponse, decode, read_request
 
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
 
-# What a well-formed request can still be refused for; the legacy media type answers these with 200.
+# What a well-formed request can still be refused for; the legacy media type and event streams answer these with 200.
 _WELL_FORMED = (DocumentInvalid, OperationUnknown, VariableInvalid, LimitExceeded)
 
 
@@ -170,5 +171,9 @@ def refuse(error: GatewayError, media_type: str, response: GraphQLResponse) -> R
     if isinstance(error, BodyTooLarge | BodyTooSlow):
         # What is still on its way would be read as the next request.
         headers["connection"] = "close"
+    if media_type == EVENT_STREAM and isinstance(error, _WELL_FORMED):
+        # GraphQL over SSE, distinct connections: a browser's EventSource can read nothing of a 400.
+        frames = render_event("next", response.encode()) + render_event("complete", b"")
+        return Response(frames, 200, {**headers, "vary": "accept"}, f"{EVENT_STREAM}; charset=utf-8")
     shown = GRAPHQL_RESPONSE if media_type == EVENT_STREAM else media_type
     return respond(response, shown, status_of(error, shown), headers)

@@ -368,9 +368,25 @@ async def test_a_stopping_gateway_completes_its_streams(shop: RunningGateway) ->
         assert frames((await asked).text)[-1] == ("complete", None)
 
 
-async def test_a_refused_subscription_is_a_plain_refusal(shop: RunningGateway) -> None:
-    answer = await shop.post("subscription { nope }", accept="text/event-stream")
-    assert (answer.status_code, code(answer)) == (400, "GRAPHQL_VALIDATION_FAILED")
+@pytest.mark.parametrize(
+    ("query", "wrong"),
+    [
+        ("subscription { nope }", "GRAPHQL_VALIDATION_FAILED"),
+        ("subscription {", "GRAPHQL_PARSE_FAILED"),
+        ("subscription($n: Int!) { changes(count: $n) { name } }", "BAD_USER_INPUT"),
+    ],
+)
+async def test_an_invalid_subscription_is_told_in_the_stream(shop: RunningGateway, query: str, wrong: str) -> None:
+    answer = await shop.post(query, accept="text/event-stream")
+    assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, "text/event-stream")
+    (kind, told), end = frames(answer.text)
+    assert (kind, end) == ("next", ("complete", None))
+    assert [each["extensions"]["code"] for each in told["errors"]] == [wrong]
+
+
+async def test_a_malformed_request_for_a_stream_is_a_plain_refusal(shop: RunningGateway) -> None:
+    answer = await shop.http.post("/graphql", json={"query": 1}, headers={"accept": "text/event-stream"})
+    assert (answer.status_code, code(answer)) == (400, "BAD_REQUEST")
 
 
 async def test_get_streams_no_mutation(shop: RunningGateway) -> None:
