@@ -1,6 +1,6 @@
-"""What the tests need from Debian, installed when we may, otherwise said: ``python -m tests.kit.prerequisites``.
+"""What the tests need from elsewhere, installed when we may, otherwise said: ``python -m tests.kit.prerequisites``.
 
-Only Chromium for now. Everything else the tests need comes from PyPI with ``make``.
+Chromium from Debian, and another maker's gateway from npm. Everything else the tests need comes from PyPI with ``make``.
 """
 
 from __future__ import annotations
@@ -8,6 +8,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from pathlib import Path
+from typing import Final
+
+FOREIGN_GATEWAY: Final = Path(__file__).parents[2] / ".data" / "npm"
+"""Where npm puts @apollo/gateway."""
+_PACKAGES: Final = ("@apollo/gateway@2.14.4", "graphql@16.15.0")
+_NPM_S_MAX: Final = 120
+_QUIET: Final = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
 def chromium() -> str | None:
@@ -19,19 +27,59 @@ def why_no_chromium() -> str:
     return "Chromium is not installed, and only root may install it here (apt-get install chromium)"
 
 
+def foreign_gateway() -> Path | None:
+    """Where @apollo/gateway is, when there is a Node to run it, or None."""
+    package = FOREIGN_GATEWAY / "node_modules" / "@apollo" / "gateway"
+    return package if package.is_dir() and shutil.which("node") else None
+
+
+def why_no_foreign_gateway() -> str:
+    if not (shutil.which("node") and shutil.which("npm")):
+        return "Node and npm are not installed"
+    return "@apollo/gateway is not installed (python -m tests.kit.prerequisites)"
+
+
 def main() -> None:
+    _install_chromium()
+    _install_foreign_gateway()
+
+
+def _install_chromium() -> None:
     if chromium():
         return
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         print(f"The browser tests will be skipped: {why_no_chromium()}.")
         return
     print("Installing Chromium for the browser tests ...", flush=True)
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for argv in (["apt-get", "update", "-q"], ["apt-get", "install", "-qy", "--no-install-recommends", "chromium"]):
-        if subprocess.run(argv, env=environment, check=False, **quiet).returncode != 0:  # type: ignore[call-overload]
+        if subprocess.run(argv, env=environment, check=False, **_QUIET).returncode != 0:  # type: ignore[call-overload]
             print(f"The browser tests will be skipped: {' '.join(argv)} failed.")
             return
+
+
+def _install_foreign_gateway() -> None:
+    if foreign_gateway():
+        return
+    npm = shutil.which("npm")
+    if npm is None or shutil.which("node") is None:
+        print(f"The tests with another gateway will be skipped: {why_no_foreign_gateway()}.")
+        return
+    print("Installing @apollo/gateway for the tests with another gateway ...", flush=True)
+    # Into a place of its own first: an installation that broke off must not look like one.
+    unfinished = FOREIGN_GATEWAY.with_name("npm-unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    quietly = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--prefix", str(unfinished))
+    argv = [npm, "install", *quietly, *_PACKAGES]
+    try:
+        subprocess.run(argv, check=True, timeout=_NPM_S_MAX, **_QUIET)  # type: ignore[call-overload]
+    except (subprocess.SubprocessError, OSError):
+        print("The tests with another gateway will be skipped: npm could not install them.")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        return
+    shutil.rmtree(FOREIGN_GATEWAY, ignore_errors=True)
+    unfinished.rename(FOREIGN_GATEWAY)
 
 
 if __name__ == "__main__":
