@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from subgraphs.catalog.schema import SCHEMA
+from subgraphs.chassis import outbox
 from subgraphs.chassis.graphql import ServiceContext
 from subgraphs.chassis.identity import ANONYMOUS, Identity, Principal, RequestContext
 from subgraphs.chassis.loaders import Loaders
@@ -69,7 +70,9 @@ async def test_a_hundred_variants_cost_one_query_a_collection(
     find = Collection.find
 
     async def counted(self: Collection, filter: Any, **kwargs: Any) -> Any:
-        queries[self.name] += bool(filter)  # the shelf, which reads whole collections, may be at it too
+        # The shelf, which reads whole collections, and the relay and the hub, which read the outbox, may be at it too.
+        if filter and self.name not in outbox.INDEXES:
+            queries[self.name] += 1
         return await find(self, filter, **kwargs)
 
     monkeypatch.setattr(Collection, "find", counted)
