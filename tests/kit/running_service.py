@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import httpx
 from subgraphs.chassis.app import Service, create_app
 from subgraphs.chassis.config import ServiceSettings
 from subgraphs.chassis.identity import ANONYMOUS, IDENTITY_HEADER, IdentitySigner, Principal, RequestContext
-from subgraphs.chassis.mongo import Database, DriverName
+from subgraphs.chassis.mongo import Database, DriverName, Mongo
 from subgraphs.kernel.clock import Clock
 
 SECRET = "a secret of thirty-two bytes, at least"
@@ -23,17 +24,19 @@ class RunningService:
     client: httpx.AsyncClient
     services: Any
     """What the domain's ``build`` made."""
+    asker: Principal
+    """Who asks where a test names nobody."""
 
     async def ask(
         self,
         query: str,
         variables: Mapping[str, Any] | None = None,
         *,
-        principal: Principal = ANONYMOUS,
+        principal: Principal | None = None,
         context: RequestContext | None = None,
     ) -> dict[str, Any]:
         """The whole answer to an operation."""
-        token = IdentitySigner(SECRET, "gateway").sign(principal, context)
+        token = IdentitySigner(SECRET, "gateway").sign(principal or self.asker, context)
         response = await self.client.post(
             "/graphql", json={"query": query, "variables": dict(variables or {})}, headers={IDENTITY_HEADER: token}
         )
@@ -50,8 +53,22 @@ class RunningService:
 
 
 @asynccontextmanager
+async def database_of(mongo: Mongo, service: Service) -> AsyncIterator[Database]:
+    """An empty database that the whole service can find by its name, dropped at the end."""
+    own = mongo.database(f"test_{secrets.token_hex(6)}_{service.name}")
+    yield own
+    await own.drop()
+
+
+@asynccontextmanager
 async def running_service(
-    service: Service, uri: str, driver: DriverName, database: Database, clock: Clock | None = None
+    service: Service,
+    uri: str,
+    driver: DriverName,
+    database: Database,
+    clock: Clock | None = None,
+    *,
+    asker: Principal = ANONYMOUS,
 ) -> AsyncIterator[RunningService]:
     """The service over ``database``, whose name ends in the service's. Its peers are away."""
     settings = ServiceSettings(
@@ -68,4 +85,4 @@ async def running_service(
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=f"http://{service.name}") as client,
     ):
-        yield RunningService(client, app.state.services)
+        yield RunningService(client, app.state.services, asker)

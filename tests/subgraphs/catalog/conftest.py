@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import AsyncIterator
 
 import pytest
@@ -12,7 +11,7 @@ from subgraphs.chassis.mongo import Database, DriverName, Mongo
 from subgraphs.kernel.clock import FixedClock
 from subgraphs.seed.documents import documents
 from subgraphs.seed.world import EPOCH, SCALES, World
-from tests.kit.running_service import RunningService, running_service
+from tests.kit.running_service import RunningService, database_of, running_service
 
 WORLD = World(SCALES["tiny"])
 BATCHES = [batch for batch in documents(WORLD) if batch.service == "catalog"]
@@ -26,11 +25,10 @@ def clock() -> FixedClock:
 
 @pytest.fixture
 async def own_database(mongo: Mongo) -> AsyncIterator[Database]:
-    own = mongo.database(f"test_{secrets.token_hex(6)}_catalog")
-    for batch in BATCHES:
-        await own.collection(batch.collection).insert_many([dict(document) for document in batch.documents])
-    yield own
-    await own.drop()
+    async with database_of(mongo, SERVICE) as own:
+        for batch in BATCHES:
+            await own.collection(batch.collection).insert_many([dict(document) for document in batch.documents])
+        yield own
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
@@ -13,7 +12,7 @@ from subgraphs.chassis.mongo import Database, DriverName, Mongo
 from subgraphs.customers import store
 from subgraphs.customers.app import SERVICE
 from subgraphs.customers.model import Consent, ConsentPurpose, Customer
-from tests.kit.running_service import RunningService, running_service
+from tests.kit.running_service import RunningService, database_of, running_service
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 ADA = Customer(
@@ -35,11 +34,10 @@ STAFF = Principal("sue", "staff", frozenset({"customers:read"}))
 
 @pytest.fixture
 async def own_database(mongo: Mongo) -> AsyncIterator[Database]:
-    own = mongo.database(f"test_{secrets.token_hex(6)}_customers")
-    await own.collection(store.CUSTOMERS).insert_many([store.customer_to_doc(ADA), store.customer_to_doc(BOB)])
-    await own.collection(store.PRODUCTS_OF).insert_many([{"_id": f"S{n}", "p": f"prd_{n}"} for n in range(6)])
-    yield own
-    await own.drop()
+    async with database_of(mongo, SERVICE) as own:
+        await own.collection(store.CUSTOMERS).insert_many([store.customer_to_doc(ADA), store.customer_to_doc(BOB)])
+        await own.collection(store.PRODUCTS_OF).insert_many([{"_id": f"S{n}", "p": f"prd_{n}"} for n in range(6)])
+        yield own
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from subgraphs.chassis.identity import ANONYMOUS
-from subgraphs.chassis.mongo import Session
 from subgraphs.customers.app import SERVICE
 from subgraphs.kernel.clock import iso
-from subgraphs.kernel.events import Envelope, Event, OrderConfirmed, OrderedLine, PosOrderRecorded
+from subgraphs.kernel.events import Event, OrderConfirmed, OrderedLine, PosOrderRecorded
 from subgraphs.kernel.ids import new_id
+from tests.kit import hearing
 from tests.kit.running_service import RunningService
 from tests.subgraphs.customers.conftest import ADA, AS_ADA, AS_BOB, BOB, NOON, STAFF
 
@@ -128,25 +128,7 @@ def ordered(*skus: str, customer_id: str | None = None, counter: bool = False) -
 
 
 async def hear(house: RunningService, event: Event) -> None:
-    """Lets the service hear an event as its consumer would, in a transaction."""
-    envelope = Envelope(
-        id=new_id("evt"),
-        type=event.TYPE,
-        version=1,
-        seq=1,
-        aggregate="order:x",
-        aggregate_version=1,
-        occurred_at=iso(NOON),
-        causation=None,
-        correlation=None,
-        traceparent=None,
-        data=event.to_data(),
-    )
-
-    async def body(session: Session) -> None:
-        await SERVICE.hears["orders"][event.TYPE](house.services, session, envelope)
-
-    await house.services.store.database.transact(body)
+    await hearing.hear(SERVICE, house.services, house.services.store.database, event)
 
 
 RECOMMENDED = """

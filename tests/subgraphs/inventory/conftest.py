@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import AsyncIterator
 
 import pytest
 
 from subgraphs.chassis.mongo import Database, Mongo
+from subgraphs.inventory.app import SERVICE
 from subgraphs.kernel.clock import FixedClock
+from tests.kit.running_service import database_of
 from tests.subgraphs.inventory.stockroom import NOON
 
 
@@ -21,6 +22,5 @@ def clock() -> FixedClock:
 @pytest.fixture
 async def own_database(mongo: Mongo) -> AsyncIterator[Database]:
     """An empty database that a whole service can find by its name, dropped at the end of the test."""
-    own = mongo.database(f"test_{secrets.token_hex(6)}_inventory")
-    yield own
-    await own.drop()
+    async with database_of(mongo, SERVICE) as own:
+        yield own

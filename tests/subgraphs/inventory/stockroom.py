@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
-from starlette.applications import Starlette
-
 from subgraphs.chassis import idempotency, inbox, outbox
-from subgraphs.chassis.app import create_app
-from subgraphs.chassis.config import ServiceSettings
 from subgraphs.chassis.idempotency import Idempotency
-from subgraphs.chassis.identity import IDENTITY_HEADER, IdentitySigner, Principal, RequestContext
-from subgraphs.chassis.mongo import Database, DriverName
+from subgraphs.chassis.identity import Principal
+from subgraphs.chassis.mongo import Database
 from subgraphs.chassis.outbox import EventHub, Outbox
 from subgraphs.inventory import store
-from subgraphs.inventory.app import SERVICE
 from subgraphs.inventory.model.places import Capability, Hours, Location, LocationKind, Point
 from subgraphs.inventory.model.sourcing import FulfilmentMethod
 from subgraphs.inventory.model.stock import Cause, Delta, Movement, StockLevel
@@ -119,51 +112,3 @@ def hold(sku: str, quantity: int = 1, **other: Any) -> Hold:
     """A hold of one SKU, to be shipped unless said otherwise."""
     given: dict[str, Any] = {"method": FulfilmentMethod.SHIP, "channel": "web-eu", "owner": "checkout"} | other
     return Hold(lines=((sku, quantity),), **given)
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A whole service in this process, and a client of it."""
-
-    app: Starlette
-    client: httpx.AsyncClient
-    services: Inventory
-
-    async def ask(
-        self,
-        query: str,
-        variables: Mapping[str, Any] | None = None,
-        *,
-        principal: Principal = BUYER,
-        context: RequestContext | None = None,
-    ) -> dict[str, Any]:
-        """The whole answer to an operation."""
-        token = IdentitySigner(SECRET, "gateway").sign(principal, context)
-        response = await self.client.post(
-            "/graphql", json={"query": query, "variables": dict(variables or {})}, headers={IDENTITY_HEADER: token}
-        )
-        assert response.status_code == 200, response.text
-        answer: dict[str, Any] = response.json()
-        return answer
-
-
-@asynccontextmanager
-async def running(
-    mongodb_uri: str, driver: DriverName, database: Database, clock: Clock | None = None
-) -> AsyncIterator[Running]:
-    """The inventory service over the database, with relay, hub, change stream and sweeper. Its peers are away."""
-    settings = ServiceSettings(
-        name="inventory",
-        mongodb_uri=mongodb_uri,
-        mongodb_driver=driver,
-        database_prefix=database.name.removesuffix("inventory"),
-        identity_secret=SECRET,
-        peers={"orders": "http://127.0.0.1:9"},
-    )
-    assert settings.database_name == database.name
-    app = create_app(SERVICE, settings, clock)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://inventory") as client,
-    ):
-        yield Running(app, client, app.state.services)

@@ -14,6 +14,7 @@ from subgraphs.inventory.service.inventory import CounterSale, Ingested, Invento
 from subgraphs.kernel.clock import FixedClock, iso
 from subgraphs.kernel.errors import Forbidden, InvalidInput, NotFound
 from subgraphs.kernel.events import Envelope, OrderedLine, PosOrderRecorded
+from tests.kit.hearing import envelope_of
 from tests.subgraphs.inventory.stockroom import BUYER, NOON, S1, S2, STAFF, W1, furnish, hold, instance
 
 
@@ -56,19 +57,7 @@ def told(receipt_no: str, quantity: int, *, location_id: str | None = None) -> E
         ),
         total_minor=100 * quantity,
     )
-    return Envelope(
-        id="evt_1",
-        type=event.TYPE,
-        version=1,
-        seq=1,
-        aggregate="order:ord_1",
-        aggregate_version=1,
-        occurred_at=iso(NOON),
-        causation=None,
-        correlation=None,
-        traceparent=None,
-        data=event.to_data(),
-    )
+    return envelope_of(event)
 
 
 async def hear(database: Database, services: Inventory, envelope: Envelope) -> None:

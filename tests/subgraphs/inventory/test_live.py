@@ -10,6 +10,7 @@ import pytest
 
 from subgraphs.chassis.mongo import Database, DriverName
 from subgraphs.chassis.outbox import EventHub
+from subgraphs.inventory.app import SERVICE
 from subgraphs.inventory.model.availability import Availability, AvailabilityQuestion, AvailabilityStatus, answer
 from subgraphs.inventory.model.stock import StockLevel
 from subgraphs.inventory.service.inventory import Inventory
@@ -18,6 +19,7 @@ from subgraphs.kernel.clock import FixedClock
 from subgraphs.kernel.errors import InvalidInput
 from subgraphs.kernel.events import Envelope, StockChanged
 from subgraphs.kernel.pages import CursorCodec
+from tests.kit.running_service import running_service
 from tests.subgraphs.inventory.stockroom import (
     BERLIN,
     BUYER,
@@ -29,7 +31,6 @@ from tests.subgraphs.inventory.stockroom import (
     W1,
     furnish,
     hold,
-    running,
 )
 
 DEADLINE_S = 10.0
@@ -250,7 +251,7 @@ async def test_a_hold_reaches_a_watcher_through_outbox_and_change_stream(
     own_database: Database, mongodb_uri: str, mongo_driver: DriverName
 ) -> None:
     await furnish(own_database, {("A", W1): 6, ("A", S1): 1})
-    async with running(mongodb_uri, mongo_driver, own_database) as house:
+    async with running_service(SERVICE, mongodb_uri, mongo_driver, own_database, asker=BUYER) as house:
         services: Inventory = house.services
         question = AvailabilityQuestion(near=BERLIN)
         stream = services.feed.watch(Selector(("A",), question, exact=False), max_rate_hz=10)
@@ -274,7 +275,9 @@ async def test_an_expired_hold_is_swept_and_its_units_are_back_in_the_stream(
     own_database: Database, mongodb_uri: str, mongo_driver: DriverName
 ) -> None:
     await furnish(own_database, {("A", W1): 1})
-    async with running(mongodb_uri, mongo_driver, own_database, clock := FixedClock(NOON)) as house:
+    async with running_service(
+        SERVICE, mongodb_uri, mongo_driver, own_database, clock := FixedClock(NOON), asker=BUYER
+    ) as house:
         stream = house.services.feed.watch(Selector(("A",), AvailabilityQuestion(), exact=False), max_rate_hz=10)
         await following(stream)
         await house.services.reserve(BUYER, replace(hold("A"), ttl_seconds=30), "k", {})

@@ -12,8 +12,10 @@ from subgraphs.chassis.graphql import ServiceContext
 from subgraphs.chassis.identity import ANONYMOUS, Identity, Principal, RequestContext
 from subgraphs.chassis.loaders import Loaders
 from subgraphs.chassis.mongo import Collection, Database, DriverName
+from subgraphs.inventory.app import SERVICE
 from subgraphs.inventory.schema import SCHEMA
 from subgraphs.kernel.clock import FixedClock
+from tests.kit.running_service import RunningService, running_service
 from tests.subgraphs.inventory.stockroom import (
     BUYER,
     LOCATIONS,
@@ -23,9 +25,7 @@ from tests.subgraphs.inventory.stockroom import (
     S2,
     STAFF,
     W1,
-    Running,
     furnish,
-    running,
 )
 
 EUROS = RequestContext(channel="web-eu", currency="EUR", country="DE")
@@ -52,11 +52,13 @@ COMMIT = """
 
 
 @pytest.fixture
-async def house(own_database: Database, mongodb_uri: str, mongo_driver: DriverName) -> AsyncIterator[Running]:
+async def house(own_database: Database, mongodb_uri: str, mongo_driver: DriverName) -> AsyncIterator[RunningService]:
     """A running service with a hundred SKUs."""
     stock = {(f"SKU-{n:03d}", spot): 3 + n for n in range(100) for spot in (W1, S1, S2)}
     await furnish(own_database, stock)
-    async with running(mongodb_uri, mongo_driver, own_database, FixedClock(NOON)) as running_house:
+    async with running_service(
+        SERVICE, mongodb_uri, mongo_driver, own_database, FixedClock(NOON), asker=BUYER
+    ) as running_house:
         yield running_house
 
 
@@ -71,7 +73,7 @@ def reserving(sku: str, quantity: int = 1, **other: Any) -> dict[str, Any]:
 
 
 async def test_a_hundred_variants_with_three_questions_each_are_one_query(
-    house: Running, monkeypatch: pytest.MonkeyPatch
+    house: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await house.services.places.all()
     found: list[str] = []
@@ -106,7 +108,7 @@ async def test_a_hundred_variants_with_three_questions_each_are_one_query(
     assert found == ["stock"]
 
 
-async def test_entities_that_do_not_exist_are_null_and_variants_always_exist(house: Running) -> None:
+async def test_entities_that_do_not_exist_are_null_and_variants_always_exist(house: RunningService) -> None:
     answer = await house.ask(
         """
         query ($representations: [_Any!]!) {
@@ -138,7 +140,7 @@ async def test_entities_that_do_not_exist_are_null_and_variants_always_exist(hou
     assert "errors" not in answer
 
 
-async def test_exact_numbers_are_for_those_with_the_scope(house: Running) -> None:
+async def test_exact_numbers_are_for_those_with_the_scope(house: RunningService) -> None:
     query = """
         { availability(skus: ["SKU-000"], input: { channel: "web-eu" }) {
             quantityBand availableToSell byMethod { method available earliest cost { amount currency } } } }
@@ -154,7 +156,7 @@ async def test_exact_numbers_are_for_those_with_the_scope(house: Running) -> Non
     assert refused["errors"][0]["extensions"] == {"code": "FORBIDDEN", "missingScopes": ["inventory:read"]}
 
 
-async def test_stores_near_a_person_come_nearest_first_in_pages(house: Running) -> None:
+async def test_stores_near_a_person_come_nearest_first_in_pages(house: RunningService) -> None:
     query = """
         query ($after: String) {
           locations(near: { lat: 52.5, lng: 13.4 }, withinKm: 300, capability: PICKUP, first: 2, after: $after) {
@@ -174,7 +176,7 @@ async def test_stores_near_a_person_come_nearest_first_in_pages(house: Running) 
 
 
 @pytest.mark.parametrize("location_id", [None, S1.id])
-async def test_levels_are_paged_without_a_gap_or_a_repeat(house: Running, location_id: str | None) -> None:
+async def test_levels_are_paged_without_a_gap_or_a_repeat(house: RunningService, location_id: str | None) -> None:
     query = """
         query ($at: ID, $after: String) {
           stockLevels(locationId: $at, first: 70, after: $after) {
@@ -191,7 +193,7 @@ async def test_levels_are_paged_without_a_gap_or_a_repeat(house: Running, locati
     assert len(seen) == len(set(seen)) == page["totalCount"] == (300 if location_id is None else 100)
 
 
-async def test_reserving_committing_and_reading_a_hold(house: Running) -> None:
+async def test_reserving_committing_and_reading_a_hold(house: RunningService) -> None:
     made = await house.ask(RESERVE, {"input": reserving("SKU-000", 2), "key": "k"}, principal=ORDERS)
     payload = made["data"]["reserve"]
     assert (payload["replayed"], payload["errors"]) == (False, [])
@@ -219,7 +221,7 @@ async def test_reserving_committing_and_reading_a_hold(house: Running) -> None:
     assert audit["data"]["inventoryAudit"] == {"ok": True, "problems": [], "levels": 300, "movements": 302}
 
 
-async def test_refusals_are_data_with_the_facts_to_recover(house: Running) -> None:
+async def test_refusals_are_data_with_the_facts_to_recover(house: RunningService) -> None:
     short = await house.ask(RESERVE, {"input": reserving("SKU-000", 10), "key": "k"})
     assert short["data"]["reserve"]["reservation"] is None
     error = short["data"]["reserve"]["errors"][0]
@@ -234,7 +236,7 @@ async def test_refusals_are_data_with_the_facts_to_recover(house: Running) -> No
     assert not_a_service["data"]["reservationCommit"]["errors"][0]["__typename"] == "Forbidden"
 
 
-async def test_a_register_and_a_stocktaker_change_stock(house: Running) -> None:
+async def test_a_register_and_a_stocktaker_change_stock(house: RunningService) -> None:
     sold = await house.ask(
         """
         mutation ($batch: PosSaleBatchInput!) {
@@ -278,7 +280,7 @@ async def test_a_register_and_a_stocktaker_change_stock(house: Running) -> None:
     assert adjusted["data"]["stockAdjust"] == {"levels": [{"onHand": 2, "version": 3}], "replayed": False, "errors": []}
 
 
-async def test_a_sourcing_plan_explains_itself_and_holds_nothing(house: Running) -> None:
+async def test_a_sourcing_plan_explains_itself_and_holds_nothing(house: RunningService) -> None:
     answer = await house.ask(
         """
         { sourcingPlan(lines: [{ sku: "SKU-000", quantity: 4 }], method: SHIP, destination: { lat: 52.5, lng: 13.4 }) {
@@ -293,7 +295,7 @@ async def test_a_sourcing_plan_explains_itself_and_holds_nothing(house: Running)
     assert plan["explanation"][1].startswith("W1 (WAREHOUSE, ")
 
 
-async def test_a_channel_names_the_locations_whose_stock_it_sells(house: Running) -> None:
+async def test_a_channel_names_the_locations_whose_stock_it_sells(house: RunningService) -> None:
     answer = await house.ask(
         'query { _entities(representations: [{ __typename: "Channel", code: "web-eu" }]) '
         "{ ... on Channel { sourcingLocations { code } } } }",
@@ -303,7 +305,7 @@ async def test_a_channel_names_the_locations_whose_stock_it_sells(house: Running
     assert sorted(found) == sorted(place.code for place in LOCATIONS)
 
 
-async def test_the_subscription_tells_of_a_hold(house: Running) -> None:
+async def test_the_subscription_tells_of_a_hold(house: RunningService) -> None:
     context = ServiceContext(
         Identity(Principal("ada", "customer"), EUROS, "gateway"), house.services, Loaders(remember=False), "request"
     )

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
-
-import httpx
 
 from subgraphs.chassis import idempotency, inbox, outbox
-from subgraphs.chassis.app import create_app
-from subgraphs.chassis.config import ServiceSettings
-from subgraphs.chassis.identity import IDENTITY_HEADER, IdentitySigner, Principal, RequestContext
-from subgraphs.chassis.mongo import Database, DriverName, Session
-from subgraphs.kernel.clock import Clock, iso
-from subgraphs.kernel.events import Envelope, Event, OrderConfirmed, OrderedLine, PosOrderRecorded
-from subgraphs.kernel.ids import deterministic_id, new_id
+from subgraphs.chassis.identity import Principal
+from subgraphs.chassis.mongo import Database
+from subgraphs.kernel.clock import iso
+from subgraphs.kernel.events import Event, OrderConfirmed, OrderedLine, PosOrderRecorded
+from subgraphs.kernel.ids import deterministic_id
 from subgraphs.loyalty import store
 from subgraphs.loyalty.app import SERVICE
 from subgraphs.loyalty.model import Account
 from subgraphs.loyalty.service import Loyalty
+from tests.kit import hearing
 
 SECRET = "a secret of at least thirty-two bytes"
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
@@ -79,74 +72,10 @@ def _lines(totals: tuple[int, ...]) -> tuple[OrderedLine, ...]:
 
 async def hear(services: Loyalty, event: Event) -> None:
     """Lets the services hear an event of orders, in a transaction, as its consumer would."""
-    envelope = Envelope(
-        id=new_id("evt"),
-        type=event.TYPE,
-        version=1,
-        seq=1,
-        aggregate="order:x",
-        aggregate_version=1,
-        occurred_at=iso(NOON),
-        causation=None,
-        correlation=None,
-        traceparent=None,
-        data=event.to_data(),
-    )
-
-    async def body(session: Session) -> None:
-        await SERVICE.hears["orders"][event.TYPE](services, session, envelope)
-
-    await services.store.database.transact(body)
+    await hearing.hear(SERVICE, services, services.store.database, event)
 
 
 async def enrol(database: Database, *accounts: Account) -> None:
     """Indexes, and accounts without entries."""
     await database.ensure_indexes({**outbox.INDEXES, **inbox.INDEXES, **idempotency.INDEXES, **store.INDEXES})
     await database.collection(store.ACCOUNTS).insert_many([store.account_to_doc(account) for account in accounts])
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A whole service in this process, and a client of it."""
-
-    client: httpx.AsyncClient
-    services: Loyalty
-
-    async def ask(
-        self,
-        query: str,
-        variables: Mapping[str, Any] | None = None,
-        *,
-        principal: Principal = ADA,
-        context: RequestContext | None = None,
-    ) -> dict[str, Any]:
-        """The whole answer to an operation."""
-        token = IdentitySigner(SECRET, "gateway").sign(principal, context)
-        response = await self.client.post(
-            "/graphql", json={"query": query, "variables": dict(variables or {})}, headers={IDENTITY_HEADER: token}
-        )
-        assert response.status_code == 200, response.text
-        answer: dict[str, Any] = response.json()
-        return answer
-
-
-@asynccontextmanager
-async def running(
-    mongodb_uri: str, driver: DriverName, database: Database, clock: Clock | None = None
-) -> AsyncIterator[Running]:
-    """The loyalty service over the database, with relay, hub and change stream. Its peers are away."""
-    settings = ServiceSettings(
-        name="loyalty",
-        mongodb_uri=mongodb_uri,
-        mongodb_driver=driver,
-        database_prefix=database.name.removesuffix("loyalty"),
-        identity_secret=SECRET,
-        peers={"orders": "http://127.0.0.1:9"},
-    )
-    assert settings.database_name == database.name
-    app = create_app(SERVICE, settings, clock)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://loyalty") as client,
-    ):
-        yield Running(client, app.state.services)

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import AsyncIterator
 
 import pytest
 
 from subgraphs.chassis.mongo import Database, DriverName, Mongo
-from tests.subgraphs.loyalty.circle import ACCOUNT, Running, enrol, running
+from subgraphs.loyalty.app import SERVICE
+from tests.kit.running_service import RunningService, database_of, running_service
+from tests.subgraphs.loyalty.circle import ACCOUNT, ADA, enrol
 
 
 @pytest.fixture
 async def own_database(mongo: Mongo) -> AsyncIterator[Database]:
     """An empty database that a whole service can find by its name, dropped at the end of the test."""
-    own = mongo.database(f"test_{secrets.token_hex(6)}_loyalty")
-    yield own
-    await own.drop()
+    async with database_of(mongo, SERVICE) as own:
+        yield own
 
 
 @pytest.fixture
-async def house(own_database: Database, mongodb_uri: str, mongo_driver: DriverName) -> AsyncIterator[Running]:
+async def house(own_database: Database, mongodb_uri: str, mongo_driver: DriverName) -> AsyncIterator[RunningService]:
     """A running service with one member."""
     await enrol(own_database, ACCOUNT)
-    async with running(mongodb_uri, mongo_driver, own_database) as running_house:
+    async with running_service(SERVICE, mongodb_uri, mongo_driver, own_database, asker=ADA) as running_house:
         yield running_house

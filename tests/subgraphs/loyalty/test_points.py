@@ -14,13 +14,13 @@ from subgraphs.kernel.ids import new_id
 from subgraphs.loyalty import store
 from subgraphs.loyalty.model import InsufficientPoints, LedgerKind
 from subgraphs.loyalty.service import POINTS_AWAITED_S, PointsNews, earned
+from tests.kit.running_service import RunningService
 from tests.subgraphs.loyalty.circle import (
     ACCOUNT,
     ADA,
     ADMIN,
     CLERK,
     EVE,
-    Running,
     confirmed,
     hear,
     recorded,
@@ -33,7 +33,9 @@ async def following(stream: AsyncIterator[PointsNews]) -> PointsNews:
         return await anext(stream)
 
 
-async def test_an_order_gives_its_points_once_however_often_it_is_heard(house: Running, own_database: Database) -> None:
+async def test_an_order_gives_its_points_once_however_often_it_is_heard(
+    house: RunningService, own_database: Database
+) -> None:
     order = new_id("ord")
     for _ in range(3):
         await hear(house.services, confirmed(order, 1050, 1050))
@@ -44,7 +46,7 @@ async def test_an_order_gives_its_points_once_however_often_it_is_heard(house: R
     assert (await house.services.audit(ADMIN, None)).ok
 
 
-async def test_orders_heard_at_once_are_numbered_without_gaps(house: Running, own_database: Database) -> None:
+async def test_orders_heard_at_once_are_numbered_without_gaps(house: RunningService, own_database: Database) -> None:
     orders = [new_id("ord") for _ in range(12)]
     events = [confirmed(order, 1000) if n % 2 else recorded(order, 1000) for n, order in enumerate(orders)]
     await asyncio.gather(*(hear(house.services, event) for event in events))
@@ -52,14 +54,14 @@ async def test_orders_heard_at_once_are_numbered_without_gaps(house: Running, ow
     assert (audit.ok, audit.entries, audit.sum_of_balances) == (True, 12, 120)
 
 
-async def test_strangers_and_small_change_earn_nothing(house: Running, own_database: Database) -> None:
+async def test_strangers_and_small_change_earn_nothing(house: RunningService, own_database: Database) -> None:
     await hear(house.services, confirmed(new_id("ord"), 5000, customer_id=None))
     await hear(house.services, confirmed(new_id("ord"), 5000, customer_id=EVE.customer_id))
     await hear(house.services, confirmed(new_id("ord"), 99))
     assert (await house.services.audit(ADMIN, None)).entries == 0
 
 
-async def test_a_reader_of_a_fresh_order_waits_for_its_points(house: Running, own_database: Database) -> None:
+async def test_a_reader_of_a_fresh_order_waits_for_its_points(house: RunningService, own_database: Database) -> None:
     order = new_id("ord")
     reading = asyncio.create_task(house.services.entries_of_orders([order]))
     await asyncio.sleep(0)
@@ -69,7 +71,7 @@ async def test_a_reader_of_a_fresh_order_waits_for_its_points(house: Running, ow
 
 
 async def test_a_reader_does_not_wait_for_an_order_that_earns_nothing_or_is_old(
-    house: Running, own_database: Database
+    house: RunningService, own_database: Database
 ) -> None:
     guest = new_id("ord")
     reading = asyncio.create_task(house.services.entries_of_orders([guest]))
@@ -82,13 +84,13 @@ async def test_a_reader_does_not_wait_for_an_order_that_earns_nothing_or_is_old(
     assert time.monotonic() - began < POINTS_AWAITED_S
 
 
-async def test_a_reader_of_a_fresh_order_gives_up_after_a_moment(house: Running) -> None:
+async def test_a_reader_of_a_fresh_order_gives_up_after_a_moment(house: RunningService) -> None:
     began = time.monotonic()
     assert await house.services.entries_of_orders([new_id("ord")]) == [()]
     assert POINTS_AWAITED_S <= time.monotonic() - began < POINTS_AWAITED_S + 2
 
 
-async def test_adjusting_is_for_administrators_and_has_one_effect_a_key(house: Running) -> None:
+async def test_adjusting_is_for_administrators_and_has_one_effect_a_key(house: RunningService) -> None:
     services = house.services
     for replayed in (False, True):
         account, again = await services.adjust(ADMIN, ACCOUNT.id, 50, "sorry", "k", {"points": 50})
@@ -106,7 +108,7 @@ async def test_adjusting_is_for_administrators_and_has_one_effect_a_key(house: R
     assert (await services.audit(ADMIN, None)).sum_of_entries == 50
 
 
-async def test_enrolling_twice_gives_one_account(house: Running) -> None:
+async def test_enrolling_twice_gives_one_account(house: RunningService) -> None:
     assert EVE.customer_id is not None
     outcomes = await asyncio.gather(*(house.services.enrol(EVE, EVE.customer_id, f"k{n % 3}", {}) for n in range(6)))
     accounts = {account.id for account, _ in outcomes}
@@ -117,14 +119,14 @@ async def test_enrolling_twice_gives_one_account(house: Running) -> None:
         await house.services.enrol(EVE, ACCOUNT.customer_id, "k10", {})
 
 
-async def test_the_audit_finds_what_was_tampered_with(house: Running, own_database: Database) -> None:
+async def test_the_audit_finds_what_was_tampered_with(house: RunningService, own_database: Database) -> None:
     await house.services.adjust(ADMIN, ACCOUNT.id, 50, "gift", "k", {})
     await own_database.collection(store.ACCOUNTS).update_one({"_id": ACCOUNT.id}, {"$inc": {"bal": 1}})
     audit = await house.services.audit(ADMIN, None)
     assert (audit.ok, audit.mismatches) == (False, (ACCOUNT.id,))
 
 
-async def test_a_watcher_sees_the_account_and_then_every_entry(house: Running, own_database: Database) -> None:
+async def test_a_watcher_sees_the_account_and_then_every_entry(house: RunningService, own_database: Database) -> None:
     stream = house.services.watch(ADA, ACCOUNT.id)
     assert (await following(stream)).kind == "SNAPSHOT"
     await hear(house.services, confirmed(new_id("ord"), 1000))
@@ -139,7 +141,7 @@ async def test_a_watcher_sees_the_account_and_then_every_entry(house: Running, o
     await resumed.aclose()
 
 
-async def test_watching_is_for_the_member_and_for_staff(house: Running) -> None:
+async def test_watching_is_for_the_member_and_for_staff(house: RunningService) -> None:
     with pytest.raises(NotFound):
         await following(house.services.watch(EVE, ACCOUNT.id))
     stream = house.services.watch(CLERK, ACCOUNT.id)

@@ -11,6 +11,7 @@ from subgraphs.chassis.mongo import Collection, Database
 from subgraphs.kernel.ids import deterministic_id
 from subgraphs.loyalty import store
 from subgraphs.loyalty.model import Account
+from tests.kit.running_service import RunningService
 from tests.subgraphs.loyalty.circle import (
     ACCOUNT,
     ADA,
@@ -19,7 +20,6 @@ from tests.subgraphs.loyalty.circle import (
     CUSTOMER,
     EVE,
     NOON,
-    Running,
     confirmed,
     hear,
 )
@@ -43,7 +43,9 @@ def queries(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-async def test_a_hundred_customers_are_one_query(house: Running, own_database: Database, queries: list[str]) -> None:
+async def test_a_hundred_customers_are_one_query(
+    house: RunningService, own_database: Database, queries: list[str]
+) -> None:
     ids = [deterministic_id("cus", n, at_ms=0) for n in range(100)]
     await own_database.collection(store.ACCOUNTS).insert_many(
         [
@@ -73,7 +75,9 @@ async def test_a_hundred_customers_are_one_query(house: Running, own_database: D
     assert queries == [store.ACCOUNTS]
 
 
-async def test_a_hundred_orders_are_one_query(house: Running, own_database: Database, queries: list[str]) -> None:
+async def test_a_hundred_orders_are_one_query(
+    house: RunningService, own_database: Database, queries: list[str]
+) -> None:
     ids = [deterministic_id("ord", n, at_ms=0) for n in range(100)]
     await hear(house.services, confirmed(ids[7], 1234))
     queries.clear()
@@ -92,7 +96,7 @@ async def test_a_hundred_orders_are_one_query(house: Running, own_database: Data
     assert queries == [store.LEDGER]
 
 
-async def test_a_variant_earns_by_what_catalog_says_of_its_price(house: Running, queries: list[str]) -> None:
+async def test_a_variant_earns_by_what_catalog_says_of_its_price(house: RunningService, queries: list[str]) -> None:
     basis = {"minor": 9990, "currency": "EUR", "categorySlug": "shoes"}
     of = [{"__typename": "ProductVariant", "sku": f"S{n}", "earnBasis": basis if n else None} for n in range(100)]
     member = await house.ask(
@@ -118,7 +122,7 @@ async def test_a_variant_earns_by_what_catalog_says_of_its_price(house: Running,
     assert stranger["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
-async def test_points_are_nobody_elses_business(house: Running) -> None:
+async def test_points_are_nobody_elses_business(house: RunningService) -> None:
     query = ENTITIES % "... on Customer { loyalty { balance } } ... on LoyaltyAccount { balance }"
     of = [{"__typename": "Customer", "id": CUSTOMER}, {"__typename": "LoyaltyAccount", "id": ACCOUNT.id}]
     own = await house.ask(query, {"of": of}, principal=ADA)
@@ -131,7 +135,7 @@ async def test_points_are_nobody_elses_business(house: Running) -> None:
     assert other["errors"][0]["extensions"] == {"code": "FORBIDDEN", "missingScopes": ["loyalty:read"]}
 
 
-async def test_enrolment_adjustment_ledger_and_audit(house: Running) -> None:
+async def test_enrolment_adjustment_ledger_and_audit(house: RunningService) -> None:
     assert EVE.customer_id is not None
     enrol = """
         mutation ($id: ID!) { loyaltyEnrol(customerId: $id, idempotencyKey: "e") {
@@ -179,7 +183,7 @@ async def test_enrolment_adjustment_ledger_and_audit(house: Running) -> None:
     }
 
 
-async def test_the_program_and_a_preview_are_public(house: Running) -> None:
+async def test_the_program_and_a_preview_are_public(house: RunningService) -> None:
     answer = await house.ask(
         """
         { loyaltyProgram { name pointValue { amount currency } earnUnits { amount currency }
