@@ -37,7 +37,9 @@ RETRY_PAUSE_S: Final = 0.05
 """Before the one retry of a query: enough for a closed listener to be replaced, too short for a person to notice."""
 IDLE_CONNECTIONS_MAX: Final = 256
 """Kept open for each subgraph. Fewer than the requests in flight means connecting again and again."""
-IDLE_S: Final = 60.0
+IDLE_S: Final = 4.0
+"""An idle connection is dropped after this long: before the five seconds after which Node and uvicorn close theirs, since
+a mutation sent into a closing connection cannot be sent again."""
 SILENCE_S: Final = 90.0
 """An event stream with not even a heartbeat for this long is dead, whatever TCP believes."""
 DETAIL_CHARACTERS_MAX: Final = 300
