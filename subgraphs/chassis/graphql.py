@@ -38,8 +38,6 @@ ENTITIES_MAX = 5_000
 
 _log = logger(__name__)
 
-# Scalars
-
 DateTime = datetime.datetime
 Date = datetime.date
 Decimal = decimal.Decimal
@@ -133,8 +131,6 @@ SCALARS: Mapping[object, Any] = {
     ),
 }
 
-# Value types
-
 
 @strawberry.federation.type(name="Money", shareable=True, description="An amount of one currency.")
 class MoneyType:
@@ -212,9 +208,6 @@ class ErrorSeverity(enum.Enum):
     REQUIRES_BUYER_INPUT = strawberry.enum_value("REQUIRES_BUYER_INPUT", description="The buyer must decide.")
     REQUIRES_BUYER_REVIEW = strawberry.enum_value("REQUIRES_BUYER_REVIEW", description="The buyer must approve.")
     UNRECOVERABLE = strawberry.enum_value("UNRECOVERABLE", description="Trying again will not help.")
-
-
-# Errors as data
 
 
 @strawberry.interface(name="UserError", description="A refusal by the business; the type says which.")
@@ -345,9 +338,6 @@ def require_scopes(info: Info, *scopes: str) -> Principal:
     if missing:
         raise kernel.Forbidden(f"missing scopes: {', '.join(missing)}", missing)
     return principal
-
-
-# Schema
 
 
 class ServiceSchema(strawberry.federation.Schema):

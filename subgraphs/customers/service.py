@@ -55,8 +55,6 @@ class Customers:
         self._clock = clock
         self._products_by_catalog = products_by_catalog
 
-    # Reading
-
     async def customers_of(self, ids: Sequence[str]) -> list[Customer | None]:
         """In the order asked. One query. Whether the asker may see them is ``may_see``."""
         found = await self.store.customers(ids)
@@ -107,8 +105,6 @@ class Customers:
             Recommendation(product, RecommendationKind.POPULAR, float(seen.orders), seen)
             for product, seen in (await self.store.most_bought(first)).items()
         ]
-
-    # Changing
 
     async def upsert(
         self, principal: Principal, given: Mapping[str, Any], key: str, arguments: Mapping[str, Any]
@@ -183,8 +179,6 @@ class Customers:
 
         await self._idempotency.run(principal.key, "consentRecord", key, arguments, work)
         return (await self.store.customers([identity]))[identity]
-
-    # Hearing
 
     async def hear_order(self, session: Session, envelope: Envelope) -> None:
         """An order is evidence of what goes with what."""

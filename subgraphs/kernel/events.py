@@ -2,7 +2,8 @@
 
 An event is what one domain tells the others after the fact; it is never a command. Fields are added, never renamed or
 repurposed: a change of meaning is a new ``VERSION``, and readers ignore fields they do not know. Instants are RFC 3339
-text (``kernel.clock.iso``), money is integer minor units beside its currency.
+text (``kernel.clock.iso``), money is integer minor units beside its currency. The classes stand by who tells them, as the
+first word of their ``TYPE`` says.
 
 How events are stored and delivered is ``chassis/outbox.py``; nothing here does I/O.
 """
@@ -139,9 +140,6 @@ class ReservedLine:
     quantity: int
 
 
-# Orders
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderConfirmed(Event):
     """An order is paid for and its stock is committed."""
@@ -175,9 +173,6 @@ class PosOrderRecorded(Event):
     currency: str
     lines: tuple[OrderedLine, ...]
     total_minor: int
-
-
-# Inventory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,9 +237,6 @@ class ReservationExpired(Event):
     lines: tuple[ReservedLine, ...]
 
 
-# Catalog
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceChanged(Event):
     """A SKU has a new price on a price list; ``before_minor`` is missing for its first one."""
@@ -266,9 +258,6 @@ class ProductChanged(Event):
     TYPE: ClassVar[str] = "product.changed"
 
     product_id: str
-
-
-# Customers and loyalty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

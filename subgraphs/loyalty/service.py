@@ -105,8 +105,6 @@ class Loyalty:
         self._pointless: LRUCache[str, bool] = LRUCache(10_000)
         self._heard = asyncio.Event()
 
-    # Reading
-
     async def program(self, code: str = "main") -> Program:
         """A program; the house's own when the database has none."""
         known = self._programs.get(code)
@@ -211,8 +209,6 @@ class Loyalty:
             )
 
         return await self.store.database.transact(body)
-
-    # Moving points
 
     async def enrol(
         self, principal: Principal, customer_id: str, key: str, arguments: Mapping[str, Any]
@@ -326,8 +322,6 @@ class Loyalty:
         await self._outbox.append(
             session, news, aggregate=f"account:{after.id}", aggregate_version=after.version, causation=causation
         )
-
-    # Watching
 
     async def watch(
         self, principal: Principal, account_id: str, resume_token: str | None = None

@@ -106,8 +106,6 @@ class Store:
         self._payments = database.collection(PAYMENTS)
         self._sagas = database.collection(SAGAS)
 
-    # Carts
-
     async def carts(self, ids: Sequence[str]) -> dict[str, Cart]:
         """Those that exist, by identity. One query."""
         return {found["_id"]: cart_from_doc(found) for found in await self._carts.find({"_id": {"$in": list(ids)}})}
@@ -123,8 +121,6 @@ class Store:
         """Whether the cart still had version ``before`` and is now this."""
         written = await self._carts.replace_one({"_id": cart.id, "v": before}, cart_to_doc(cart), session=session)
         return written.modified == 1
-
-    # Checkouts
 
     async def checkouts(self, ids: Sequence[str]) -> dict[str, CheckoutSession]:
         """Those that exist, by identity. One query."""
@@ -144,8 +140,6 @@ class Store:
             {"_id": checkout.id, "v": before}, checkout_to_doc(checkout), session=session
         )
         return written.modified == 1
-
-    # Orders
 
     async def orders(self, ids: Sequence[str]) -> dict[str, Order]:
         """Those that exist, by identity. One query."""
@@ -219,8 +213,6 @@ class Store:
         )
         return [order_from_doc(row) for row in rows]
 
-    # Payments
-
     async def payments_of(self, order_ids: Sequence[str]) -> dict[str, list[Payment]]:
         """Payments by order, oldest first. One query."""
         rows = await self._payments.find({"order": {"$in": list(order_ids)}}, sort=[("at", 1), ("_id", 1)])
@@ -235,8 +227,6 @@ class Store:
 
     async def put_payment(self, payment: Payment, session: Session) -> None:
         await self._payments.replace_one({"_id": payment.id}, payment_to_doc(payment), upsert=True, session=session)
-
-    # Sagas
 
     async def saga(self, saga_id: str) -> Saga | None:
         found = await self._sagas.find_one({"_id": saga_id})
@@ -260,8 +250,6 @@ class Store:
         """Sagas nobody is working on although there is something to do, longest waiting first."""
         rows = await self._sagas.find({"active": True, "due_at": {"$lte": now}}, sort=[("due_at", 1)], limit=limit)
         return [saga_from_doc(row) for row in rows]
-
-    # For the audit
 
     async def all_orders(self, session: Session) -> list[Order]:
         return [order_from_doc(row) for row in await self._orders.find({}, session=session)]

@@ -7,11 +7,11 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from subgraphs.catalog.model.pricing import Price, PriceContext, PriceEntry, Rules, resolve
+from subgraphs.catalog.model.pricing import Price, PriceContext, PriceEntry, Rules, amount, in_force, resolve
 from subgraphs.catalog.model.products import Channel, Product, Variant
 from subgraphs.catalog.model.search import Hit
 from subgraphs.catalog.service.live import PriceFeed
@@ -34,6 +34,8 @@ VARIANTS_ASKED_MAX = 200
 SEARCH_PAGE_MAX = 50
 FACET_VALUES_MAX = 30
 PRICES_SET_MAX = 500
+CLOCKS_APART_MAX = timedelta(minutes=1)
+"""How far behind ours the clock may be of who sets a price from *now*."""
 WRITE_PRICES = "pricing:write"
 
 
@@ -123,8 +125,6 @@ class Catalog:
         self._rules: Rules | None = None
         self._rules_until = 0.0
 
-    # Reading
-
     async def rules(self) -> Rules:
         """Channels, price lists and rates, at most ``RULES_TTL_S`` old."""
         if self._rules is None or time.monotonic() >= self._rules_until:
@@ -182,6 +182,7 @@ class Catalog:
             price.current.currency,
             price.version,
             context.key,
+            context.at,  # a price of next week is promised for then, not for today
             price.valid_until,
         )
 
@@ -237,8 +238,6 @@ class Catalog:
             f"qry_{secrets.token_hex(8)}",
         )
 
-    # Changing
-
     async def set_prices(
         self, principal: Principal, price_list: str, prices: Sequence[NewPrice], key: str, arguments: Mapping[str, Any]
     ) -> int:
@@ -258,6 +257,9 @@ class Catalog:
                 raise InvalidInput(f"list {price_list} is in {target.currency}", path=("input", "entries", "price"))
             if price.money.minor < 0:
                 raise InvalidInput("a price is not negative", path=("input", "entries", "price"))
+            if price.valid_from is not None and price.valid_from < self.clock.now() - CLOCKS_APART_MAX:
+                # What was shown was shown: the lowest price of the last 30 days rests on it.
+                raise InvalidInput("a price does not begin in the past", path=("input", "entries", "validFrom"))
 
         async def work(session: Session) -> Payload:
             skus = sorted(price.sku for price in prices)
@@ -276,7 +278,7 @@ class Catalog:
                         expected=price.expected_version,
                         actual=version,
                     )
-                current = next((entry for entry in own if entry.valid_at(now)), None)
+                current = in_force(own, now)
                 if current is not None and current.minor == price.money.minor and price.valid_from is None:
                     continue
                 entry = PriceEntry(
@@ -320,9 +322,9 @@ def _candidate(hit: Hit, contents: Contents, context: PriceContext, rules: Rules
     if not product.sellable or not product.published_on(channel):
         return None
     minors = tuple(
-        price.current.minor
+        price.minor
         for sku in product.skus
-        if (price := resolve(contents.prices.get(sku, ()), context, rules)) is not None
+        if (price := amount(contents.prices.get(sku, ()), context, rules)) is not None
     )
     return _Candidate(hit, product, min(minors), minors) if minors else None
 
@@ -385,8 +387,16 @@ def _sort_key(candidate: _Candidate, sort: Sort) -> tuple[float | str, str]:
 
 
 def _after(kept: Sequence[_Candidate], sort: Sort, cursor: Sequence[Any]) -> int:
-    """How many stand at or before the cursor: by value, so a product that came or went moves nothing else."""
+    """How many stand at or before the cursor.
+
+    By value, so a product that came or went moves nothing else. But scores are relative to all products: one more
+    moves them all a little, so by relevance a product that is still there counts by its place.
+    """
     if len(cursor) != 3 or cursor[0] != sort.value:
         raise InvalidInput("the cursor belongs to another sort order", path=("after",))
+    if sort is Sort.RELEVANCE:
+        for place, candidate in enumerate(kept):
+            if candidate.product.id == cursor[2]:
+                return place + 1
     stands = (cursor[1], cursor[2])
     return sum(_sort_key(candidate, sort) <= stands for candidate in kept)

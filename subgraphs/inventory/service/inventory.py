@@ -124,8 +124,6 @@ class Inventory:
         self._idempotency = idempotency
         self._cursors = cursors
 
-    # Reading
-
     async def levels_of(self, skus: Sequence[str]) -> list[tuple[StockLevel, ...]]:
         """All levels of each SKU, in the order asked. One query."""
         found = await self.store.levels_of(skus)
@@ -239,8 +237,6 @@ class Inventory:
         """The audit of all stock."""
         require(principal, READ)
         return await audited(self.store)
-
-    # Holding
 
     async def reserve(self, principal: Principal, hold: Hold, key: str, arguments: Mapping[str, Any]) -> Held:
         """Sets units aside: all lines or (unless a partial hold is asked for) none."""
@@ -489,8 +485,6 @@ class Inventory:
                 )
             ],
         )
-
-    # Shared by the above
 
     def _on(
         self,

@@ -99,9 +99,6 @@ class Progress:
         return self.state in (SagaState.COMPLETED, SagaState.COMPENSATED)
 
 
-# Actions
-
-
 @dataclass(frozen=True, slots=True)
 class Perform:
     """Carry out the effect of this step."""
@@ -127,8 +124,6 @@ class Nothing:
 
 
 Action = Perform | Undo | GiveBack | Nothing
-
-# Outcomes
 
 
 @dataclass(frozen=True, slots=True)

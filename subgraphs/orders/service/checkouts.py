@@ -334,8 +334,6 @@ class Checkouts:
             refusal=failure.error() if failure is not None else None,
         )
 
-    # Parts
-
     async def _wanted(
         self, principal: Principal, cart_id: str | None, lines: Sequence[LineRequest] | None, channel: str
     ) -> tuple[tuple[LineRequest, ...], str | None, str | None]:

@@ -93,8 +93,6 @@ class Completion:
         self._providers = providers
         self._faults = faults
 
-    # Driving
-
     async def drive(self, saga: Saga, wait_s: float = CLIENT_WAITS_S) -> Saga:
         """Works on a freshly frozen saga until it ends, waits for the buyer, or ``wait_s`` have passed."""
         self._faults.fault("after_freeze")
@@ -195,8 +193,6 @@ class Completion:
         if step is Step.COMMIT or (step is Step.RESERVE and isinstance(outcome, Done)):
             return await self._save(changed, due_at)
         return await self._store.database.transact(body)
-
-    # Effects
 
     async def _effect(self, saga: Saga, action: Perform) -> tuple[Saga, Outcome]:
         """Does a step. The saga that comes back carries what the step found out."""
@@ -330,8 +326,6 @@ class Completion:
         )
         self._faults.fault("after_confirm")
         return saved
-
-    # Compensations
 
     async def _compensate(self, saga: Saga, action: Undo) -> Outcome:
         try:

@@ -103,8 +103,6 @@ class Orders:
         self._inventory = inventory
         self._cursors = cursors
 
-    # Looking
-
     async def visible(self, principal: Principal, ids: Sequence[str]) -> list[Order | None]:
         """The orders this principal may see, in the order asked."""
         found = await self._store.orders(ids)
@@ -176,8 +174,6 @@ class Orders:
             for line in order.lines:
                 found.setdefault(line.sku, []).append(Purchase(order, line))
         return [found.get(sku, []) for sku in skus]
-
-    # Recording
 
     async def record(
         self, principal: Principal, sale: Sale, key: str, arguments: Mapping[str, Any]

@@ -76,8 +76,6 @@ class Peer:
             return None
         return data
 
-    # Catalog
-
     def _OrdersChannel(self, variables: dict[str, Any]) -> dict[str, Any]:
         known = {"web-eu": ("EUR", "DE"), "web-us": ("USD", "US"), "web-jp": ("JPY", "JP")}.get(variables["code"])
         if known is None:
@@ -110,8 +108,6 @@ class Peer:
         family = variables["skus"][0][:3]
         nodes = [{"node": {"sku": sku, "purchasable": True}} for sku in self.prices if sku.startswith(family)]
         return {"variants": [{"product": {"variants": {"edges": nodes}}}]}
-
-    # Inventory
 
     def _OrdersAvailability(self, variables: dict[str, Any]) -> dict[str, Any]:
         def status(sku: str) -> str:

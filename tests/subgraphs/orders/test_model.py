@@ -214,9 +214,6 @@ def test_a_refusal_survives_its_record() -> None:
     assert (shown_available(20), shown_available(21)) == (20, None)
 
 
-# The saga
-
-
 def fresh(*, captures: bool = False) -> Progress:
     return Progress(captures=captures, due_at=NOW)
 
