@@ -10,6 +10,7 @@ nothing has to be searched. No choice is made here.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TypeAlias
 
 from gateway.planning.needs import TYPENAME, Need, Types
@@ -185,7 +186,10 @@ class Coverage:
                 here.append((types, mine))
             if other is not None:
                 rest.append((types, other))
-        return need.only(tuple(here)) if here else None, need.only(tuple(rest)) if rest else None
+        # One part tells that the object is there, whenever that is wanted; the other may wait for what is in it.
+        if not here:
+            return None, need
+        return replace(need.only(tuple(here)), guard=need.guard), need.only(tuple(rest)) if rest else None
 
     def useful(self, need: Need, subgraph: str, view: View, known_as: str) -> bool:
         """Whether asking this field there brings anything: a leaf of it, or an entity to go on from."""

@@ -7,8 +7,9 @@ import pytest
 from gateway.errors import PlanningFailed
 from gateway.plan import OperationKind, QueryPlan, TypeFilter, depth, fetch_count, render_json, render_text
 from gateway.planning.planner import Planner
+from gateway.planning.verify import verify
 from gateway.supergraph import Supergraph
-from tests.gateway.planning.small_worlds import documents, normalised, planned, sdl_of
+from tests.gateway.planning.small_worlds import documents, normalised, planned, planner_of, sdl_of, supergraph_of
 
 
 def subgraphs(plan: QueryPlan) -> list[str]:
@@ -125,6 +126,13 @@ def test_nested_conditions_of_one_kind_are_all_kept() -> None:
         "store", "query ($a: Boolean!, $b: Boolean!) { me { id ... @include(if: $a) { email @include(if: $b) } } }"
     )
     assert "... @include(if: $b) { email @include(if: $a) }" in plan.fetches[0].document
+
+
+@pytest.mark.parametrize("below", ["cellar @include(if: $p)", "kitchen @include(if: $p) cellar @include(if: $p)"])
+def test_an_object_shared_by_two_subgraphs_is_there_when_all_below_it_is_excluded(below: str) -> None:
+    operation = normalised("shared", f"query ($p: Boolean!) {{ home {{ floor rooms {{ {below} }} }} }}")
+    plan = planner_of("shared").plan(operation)
+    assert verify(plan, operation, supergraph_of("shared")) == []
 
 
 def test_all_fields_skipped_means_nothing_to_fetch() -> None:
