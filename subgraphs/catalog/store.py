@@ -20,6 +20,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -31,7 +32,7 @@ PRODUCTS, VARIANTS, CATEGORIES = "products", "variants", "categories"
 CHANNELS, PRICE_LISTS, PRICES, RATES = "channels", "price_lists", "prices", "rates"
 
 INDEXES: dict[str, Sequence[Index]] = {
-    PRODUCTS: (Index(["handle"], unique=True),),
+    PRODUCTS: (Index(["handle"], unique=True), Index([("at", DESCENDING)])),
     VARIANTS: (Index(["pid"]), Index(["gtin"], unique=True, sparse=True)),
     CATEGORIES: (Index(["slug"], unique=True),),
     CHANNELS: (),
@@ -223,6 +224,12 @@ class Store:
     async def all_products(self) -> list[Product]:
         return [product_from_doc(doc) for doc in await self._products.find({})]
 
+    async def mark(self) -> tuple[int | datetime | None, ...]:
+        """Differs when what search looks at may differ: how many there are of each, and the newest product's date."""
+        newest = await self._products.find_one({}, projection={"at": 1}, sort=[("at", DESCENDING)])
+        counts = [await each.count({}) for each in (self._products, self._variants, self._prices, self._categories)]
+        return (*counts, newest["at"] if newest is not None else None)
+
     async def variants(self, skus: Sequence[str]) -> dict[str, Variant]:
         """Those of the variants that exist. One query."""
         return {doc["_id"]: variant_from_doc(doc) for doc in await self._variants.find({"_id": {"$in": list(skus)}})}
@@ -264,9 +271,9 @@ class Store:
         return {sku: tuple(entries) for sku, entries in found.items()}
 
     async def add_price(self, entry: PriceEntry, *, session: Session) -> None:
-        """A new entry; the entries of the SKU in that list that were open end where it begins."""
+        """A new entry; earlier ones of the SKU in that list that were open end where it begins, later ones stay."""
         await self._prices.update_many(
-            {"sku": entry.sku, "list": entry.price_list, "to": None},
+            {"sku": entry.sku, "list": entry.price_list, "to": None, "from": {"$lte": entry.valid_from}},
             {"$set": {"to": entry.valid_from}},
             session=session,
         )

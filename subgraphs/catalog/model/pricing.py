@@ -5,6 +5,10 @@ converted one, and a nearer list beats its parent. So the resolver walks from th
 the first list with an entry that is valid at the time; if that list's currency is not the wanted one, the amount is
 converted at the rate of the exchange table and rounded once, half to even, by the currency's ISO exponent.
 
+Entries of one list may overlap: the one that began last counts, so a price set today leaves one that is scheduled for
+Friday standing. What a price *was* is decided by the same rule at every moment something began or ended, so the lowest
+price of a window is one that a shopper was really shown, whichever list it came from.
+
 No I/O, no clock: what is asked for comes in, a ``Price`` or None comes out.
 """
 
@@ -60,6 +64,7 @@ class PriceEntry:
     version: int
 
     def valid_at(self, at: datetime) -> bool:
+        """Whether it may count then; ``in_force`` says which of several does."""
         return self.valid_from <= at and (self.valid_to is None or at < self.valid_to)
 
 
@@ -81,13 +86,14 @@ class PriceContext:
 class Price:
     current: Money
     list: Money
-    lowest_30d: Money | None
+    lowest_30d: Money
     """The lowest price of the last 30 days, for strike-through notices."""
     tax_included: bool
     source: PriceSource
     price_list: str
     version: str
     valid_until: datetime
+    """When it may be another: the next change that is known, or the end of a quote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,45 +150,79 @@ class Rules:
             raise InvalidInput(f"there is no exchange rate for {currency}", path=("context", "currency")) from None
 
 
+def in_force(entries: Iterable[PriceEntry], at: datetime) -> PriceEntry | None:
+    """Of one SKU's entries in one list, the one that counts at a moment: the last to begin, then the last to be set."""
+    return max(
+        (entry for entry in entries if entry.valid_at(at)),
+        key=lambda entry: (entry.valid_from, entry.version),
+        default=None,
+    )
+
+
+def amount(entries: Iterable[PriceEntry], context: PriceContext, rules: Rules) -> Money | None:
+    """What ``resolve`` says it costs, and nothing else; for who looks at thousands."""
+    own = _by_list(entries, rules.chain(rules.channels[context.channel].price_list))
+    winner = _winner(own, context.at)
+    return _shown(winner[0], winner[1].minor, context, rules) if winner is not None else None
+
+
 def resolve(entries: Iterable[PriceEntry], context: PriceContext, rules: Rules) -> Price | None:
     """The price of the one SKU whose entries these are, or None when no list of the channel has any."""
-    channel = rules.channels[context.channel]
-    by_list: dict[str, list[PriceEntry]] = {}
+    chain = rules.chain(rules.channels[context.channel].price_list)
+    own = _by_list(entries, chain)
+    winner = _winner(own, context.at)
+    if winner is None:
+        return None
+    price_list, current = winner
+    converted = price_list.currency != context.currency
+    version = f"{price_list.code}.{current.version}" + (f"+fx.{rules.rates_version}" if converted else "")
+    changes = sorted(
+        {
+            moment
+            for _, of_list in own
+            for entry in of_list
+            for moment in (entry.valid_from, entry.valid_to)
+            if moment is not None
+        }
+    )
+    begin = context.at - LOWEST_WINDOW
+    moments = [begin, *(moment for moment in changes if begin < moment < context.at), context.at]
+    shown = (_winner(own, moment) for moment in moments)
+    return Price(
+        current=_shown(price_list, current.minor, context, rules),
+        list=_shown(price_list, max(current.list_minor, current.minor), context, rules),
+        lowest_30d=min(
+            (_shown(found[0], found[1].minor, context, rules) for found in shown if found is not None),
+            key=lambda money: money.minor,
+        ),
+        # The nearest list of the market decides how tax is shown, whoever set the amount.
+        tax_included=chain[0].tax_included,
+        source=PriceSource.FX_CONVERTED if converted else PriceSource.PRICE_LIST,
+        price_list=price_list.code,
+        version=version,
+        valid_until=min([context.at + QUOTE_TTL, *(moment for moment in changes if moment > context.at)]),
+    )
+
+
+_Lists = list[tuple[PriceList, list[PriceEntry]]]
+
+
+def _by_list(entries: Iterable[PriceEntry], chain: Iterable[PriceList]) -> _Lists:
+    """The entries of each list of the chain that has any, nearest first."""
+    grouped: dict[str, list[PriceEntry]] = {}
     for entry in entries:
-        by_list.setdefault(entry.price_list, []).append(entry)
-    chain = rules.chain(channel.price_list)
-    for price_list in chain:
-        own = by_list.get(price_list.code, [])
-        current = max(
-            (entry for entry in own if entry.valid_at(context.at)),
-            key=lambda entry: (entry.valid_from, entry.version),
-            default=None,
-        )
-        if current is None:
-            continue
-        converted = price_list.currency != context.currency
+        grouped.setdefault(entry.price_list, []).append(entry)
+    return [(each, grouped[each.code]) for each in chain if each.code in grouped]
 
-        def shown(minor: int, source: str = price_list.currency) -> Money:
-            return Money(rules.convert(minor, source, context.currency), context.currency)
 
-        lowest = min(entry.minor for entry in own if _touches(entry, context.at))
-        ends = current.valid_to
-        until = context.at + QUOTE_TTL
-        version = f"{price_list.code}.{current.version}" + (f"+fx.{rules.rates_version}" if converted else "")
-        return Price(
-            current=shown(current.minor),
-            list=shown(max(current.list_minor, current.minor)),
-            lowest_30d=shown(lowest),
-            # The nearest list of the market decides how tax is shown, whoever set the amount.
-            tax_included=chain[0].tax_included,
-            source=PriceSource.FX_CONVERTED if converted else PriceSource.PRICE_LIST,
-            price_list=price_list.code,
-            version=version,
-            valid_until=until if ends is None else min(until, ends),
-        )
+def _winner(own: _Lists, at: datetime) -> tuple[PriceList, PriceEntry] | None:
+    """The nearest list that has a price at a moment, with that price."""
+    for price_list, entries in own:
+        entry = in_force(entries, at)
+        if entry is not None:
+            return price_list, entry
     return None
 
 
-def _touches(entry: PriceEntry, at: datetime) -> bool:
-    """Whether it was valid at any moment of the window that ends now."""
-    return entry.valid_from <= at and (entry.valid_to is None or entry.valid_to > at - LOWEST_WINDOW)
+def _shown(price_list: PriceList, minor: int, context: PriceContext, rules: Rules) -> Money:
+    return Money(rules.convert(minor, price_list.currency, context.currency), context.currency)

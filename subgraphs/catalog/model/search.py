@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from rapidfuzz import process
@@ -121,9 +122,11 @@ class SearchIndex:
             return [Hit(identity, 0.0, None, "every product") for identity in self.entries]
         scores: dict[str, float] | None = None
         reasons: dict[str, list[str]] = defaultdict(list)
+        understood = set(asked)
         for word in asked:
             of_word: dict[str, float] = {}
             for known, closeness in self._stand_ins(word):
+                understood.add(known)
                 rows = self._postings[known]
                 rarity = math.log(1 + (len(self.entries) - len(rows) + 0.5) / (len(rows) + 0.5))
                 for identity, by_field in rows.items():
@@ -146,7 +149,7 @@ class SearchIndex:
                 else {identity: scores[identity] + score for identity, score in of_word.items() if identity in scores}
             )
         hits = [
-            Hit(identity, round(score, 4), self._matched(identity, asked), "; ".join(reasons[identity]))
+            Hit(identity, round(score, 4), self._matched(identity, asked, understood), "; ".join(reasons[identity]))
             for identity, score in (scores or {}).items()
         ]
         hits.sort(key=lambda hit: (-hit.score, hit.product_id))
@@ -168,14 +171,14 @@ class SearchIndex:
         near = process.extract(word, self._vocabulary, scorer=OSA.distance, score_cutoff=typos, limit=STAND_INS_MAX)
         return [(known, 0.6 / distance) for known, distance, _ in near]
 
-    def _matched(self, identity: str, asked: Sequence[str]) -> str | None:
-        variants = self.entries[identity].variants
-        wanted = set(asked)
-        best = max(
-            variants,
-            key=lambda variant: len(wanted & {word for _, value in variant.options for word in words(value)}),
-            default=None,
-        )
+    def _matched(self, identity: str, asked: Sequence[str], understood: Set[str]) -> str | None:
+        """The variant whose own values fit most of the words as written, then as understood; the first of equals."""
+
+        def fits(variant: Variant) -> tuple[int, int]:
+            own = {word for _, value in variant.options for word in words(value)}
+            return len(own.intersection(asked)), len(own & understood)
+
+        best = max(self.entries[identity].variants, key=fits, default=None)
         return best.sku if best is not None else None
 
 
@@ -183,8 +186,9 @@ _WORD = re.compile(r"[^\W_]+", re.UNICODE)
 
 
 def words(text: str) -> list[str]:
-    """Lower-case words, with English plurals folded: ``Boots`` and ``boot`` are one word."""
-    return [_stem(word) for word in _WORD.findall(text.lower())]
+    """Words without case and accents, English plurals folded: ``Cafés`` and ``cafe`` are one word."""
+    plain = "".join(each for each in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(each))
+    return [_stem(word) for word in _WORD.findall(plain)]
 
 
 def _stem(word: str) -> str:

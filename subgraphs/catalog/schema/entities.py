@@ -9,7 +9,7 @@ from typing import Annotated, Self
 import strawberry
 
 from subgraphs.catalog.model import pricing, products
-from subgraphs.catalog.model.pricing import PriceContext, resolve
+from subgraphs.catalog.model.pricing import PriceContext, amount, resolve
 from subgraphs.catalog.schema.context import all_categories, price_context, services_of
 from subgraphs.catalog.schema.inputs import PriceContextInput
 from subgraphs.catalog.schema.values import (
@@ -65,7 +65,7 @@ class ProductVariant:
         return PriceType(
             current=MoneyType.of(found.current),
             list=MoneyType.of(found.list),
-            lowest30d=MoneyType.of(found.lowest_30d) if found.lowest_30d is not None else None,
+            lowest30d=MoneyType.of(found.lowest_30d),
             tax_included=found.tax_included,
             source=found.source,
             price_list_code=found.price_list,
@@ -188,7 +188,7 @@ class ProductType:
         services, asked = services_of(info), await price_context(info, context)
         rules = await services.rules()
         entries = await info.context.loaders.get("prices", services.entries_of).load_many(list(self.entry.skus))
-        found = [price.current for own in entries if (price := resolve(own, asked, rules)) is not None]
+        found = [price for own in entries if (price := amount(own, asked, rules)) is not None]
         if not found:
             return None
         return PriceRange(

@@ -187,7 +187,10 @@ class Subscription:
     ) -> AsyncIterator[PriceChangeEvent]:
         services, asked = services_of(info), await price_context(info, context)
         selector = PriceSelector(
-            tuple(sorted(set(skus))), asked.key, drop_only, min_drop_percent if min_drop_percent else Decimal(0)
+            tuple(sorted(set(skus))),
+            asked.key,
+            drop_only or min_drop_percent is not None,
+            min_drop_percent if min_drop_percent is not None else Decimal(0),
         )
 
         async def pricing_now(wanted: Sequence[str]) -> dict[str, pricing.Price | None]:

@@ -1,5 +1,8 @@
 """The shelf: what search looks at, in the memory of this process; rebuilt from the database, kept true by events.
 
+What a loader or an import writes straight into the database comes without an event, so the shelf also looks, every few
+seconds, whether there is as much as it holds.
+
 A shelf is a convenience, never the truth: prices and products that are *shown* are read from the database. It is
 swapped whole, so a search sees one state from beginning to end.
 """
@@ -15,6 +18,8 @@ from subgraphs.catalog.model.search import SearchIndex
 from subgraphs.catalog.store import Store
 from subgraphs.chassis.outbox import EventHub, Lagged
 from subgraphs.kernel.events import PriceChanged, ProductChanged
+
+LOOK_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,9 @@ class Shelf:
         self._hub = hub
         self._contents: Contents | None = None
         self._filled = asyncio.Event()
+        self._filled_at = 0
+        """The hub's position before the last filling read."""
+        self._mark: tuple[object, ...] = ()
 
     async def contents(self) -> Contents:
         """What there is now; waits for the first filling."""
@@ -43,13 +51,31 @@ class Shelf:
         """Fill, then follow the events. Registered before reading, so nothing falls in between."""
         subscription = self._hub.subscribe([ProductChanged.TYPE, PriceChanged.TYPE])
         await self._fill()
-        async for news in subscription:
-            if isinstance(news, Lagged) or news.type == ProductChanged.TYPE:
+        now = asyncio.get_running_loop().time
+        look_at = now() + LOOK_S
+        while True:
+            try:
+                async with asyncio.timeout_at(look_at):
+                    news = await anext(subscription, None)
+            except TimeoutError:
+                if await self._store.mark() != self._mark:
+                    await self._fill()
+                look_at = now() + LOOK_S
+                continue
+            if news is None:
+                return
+            if isinstance(news, Lagged):
+                await self._fill()
+            elif news.seq is not None and news.seq <= self._filled_at:
+                continue  # the last filling read it already: a thousand new products are a few fillings
+            elif news.type == ProductChanged.TYPE:
                 await self._fill()
             else:
                 await self._reprice(str(news.data["sku"]))
 
     async def _fill(self) -> None:
+        self._filled_at = self._hub.position
+        self._mark = await self._store.mark()
         categories = await self._store.categories()
         products = await self._store.all_products()
         variants = await self._store.all_variants()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from subgraphs.catalog.model.pricing import PriceContext, PriceEntry, PriceList, PriceSource, Rules, resolve
+from subgraphs.catalog.model.pricing import PriceContext, PriceEntry, PriceList, PriceSource, Rules, amount, resolve
 from subgraphs.catalog.model.products import Channel
 from subgraphs.kernel.errors import InvalidInput
 from subgraphs.kernel.money import Money
@@ -127,6 +128,46 @@ def test_the_lowest_of_thirty_days_looks_back_and_not_further() -> None:
     price = resolve(entries, context(), RULES)
     assert price is not None
     assert price.lowest_30d == Money(700, "EUR")
+
+
+def test_of_overlapping_entries_the_last_to_begin_counts() -> None:
+    friday = NOON + timedelta(days=2)
+    entries = [
+        entry("base", 600, valid_from=friday, valid_to=friday + timedelta(days=1), version=2),
+        entry("base", 900, valid_from=NOON, version=3),
+    ]
+    found = [resolve(entries, context(at=at), RULES) for at in (NOON, friday, friday + timedelta(days=1))]
+    assert [price.current.minor for price in found if price is not None] == [900, 600, 900]
+
+
+def test_a_price_is_promised_until_the_next_change_that_is_known() -> None:
+    begins = NOON + timedelta(minutes=3)
+    price = resolve([entry("base", 1000), entry("eu", 800, valid_from=begins)], context(), RULES)
+    assert price is not None
+    assert price.valid_until == begins
+
+
+def test_the_lowest_of_thirty_days_is_a_price_that_was_shown() -> None:
+    """Another list's lower price does not count while a nearer list hid it, and counts when none did."""
+    nearer = entry("eu", 1500, valid_from=NOON - timedelta(days=40))
+    hidden = resolve([entry("base", 1000), nearer], context(), RULES)
+    shown = resolve([entry("base", 1000), replace(nearer, valid_from=NOON - timedelta(days=5))], context(), RULES)
+    assert hidden is not None
+    assert shown is not None
+    assert (hidden.lowest_30d.minor, shown.lowest_30d.minor) == (1500, 1000)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["base", "eu", "us"]), st.integers(1, 9999), st.integers(-40, 5)), max_size=6)
+)
+def test_the_amount_alone_is_the_amount_of_the_price(rows: list[tuple[str, int, int]]) -> None:
+    entries = [
+        entry(of, minor, valid_from=NOON + timedelta(days=day), version=version)
+        for version, (of, minor, day) in enumerate(rows)
+    ]
+    price = resolve(entries, context(), RULES)
+    assert amount(entries, context(), RULES) == (price.current if price is not None else None)
+    assert price is None or price.lowest_30d.minor <= price.current.minor
 
 
 def test_a_context_takes_the_countrys_currency_when_none_is_named() -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from subgraphs.catalog.schema import SCHEMA
+from subgraphs.catalog.service import shelf
+from subgraphs.catalog.store import PRODUCTS
 from subgraphs.chassis import outbox
 from subgraphs.chassis.graphql import ServiceContext
 from subgraphs.chassis.identity import ANONYMOUS, Identity, Principal, RequestContext
 from subgraphs.chassis.loaders import Loaders
-from subgraphs.chassis.mongo import Collection
+from subgraphs.chassis.mongo import Collection, Database
+from subgraphs.kernel.clock import FixedClock, iso
 from tests.kit.running_service import RunningService
 from tests.subgraphs.catalog.conftest import WORLD
 
@@ -235,6 +239,49 @@ async def test_a_new_price_counts_at_once_and_its_key_once(house: RunningService
         "query($s: String!) { variant(sku: $s) { price { current { minor } } } }", {"s": VARIANT.sku}
     )
     assert found["variant"]["price"]["current"]["minor"] == 500
+
+
+async def price_now(house: RunningService) -> int:
+    found = await house.data(
+        "query($s: String!) { variant(sku: $s) { price { current { minor } } } }", {"s": VARIANT.sku}
+    )
+    minor: int = found["variant"]["price"]["current"]["minor"]
+    return minor
+
+
+async def test_a_price_set_today_leaves_the_one_of_friday(house: RunningService, clock: FixedClock) -> None:
+    friday = clock.now() + timedelta(days=2)
+    await house.data(SET, {"input": new_price(600, validFrom=iso(friday)), "key": "later"}, principal=PRICER)
+    await house.data(SET, {"input": new_price(900), "key": "today"}, principal=PRICER)
+    assert await price_now(house) == 900
+    clock.advance(2 * 24 * 3600)
+    assert await price_now(house) == 600
+
+
+async def test_a_price_does_not_begin_in_the_past(house: RunningService, clock: FixedClock) -> None:
+    past = iso(clock.now() - timedelta(hours=1))
+    answer = await house.data(SET, {"input": new_price(600, validFrom=past), "key": "k"}, principal=PRICER)
+    assert "in the past" in answer["priceSet"]["errors"][0]["message"]
+    assert await price_now(house) == VARIANT.price_minor
+
+
+@pytest.fixture
+def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shelf, "LOOK_S", 0.05)
+
+
+@pytest.mark.usefixtures("looking_often")
+async def test_search_sees_what_an_import_wrote_past_the_service(house: RunningService, own_database: Database) -> None:
+    products = own_database.collection(PRODUCTS)
+    (document,) = await products.find({"_id": PRODUCT.id})
+    imported = {**document, "_id": "prd_imported", "handle": "imported", "title": "Zeppelin"}
+    await products.insert_many([imported])
+    async with asyncio.timeout(10):
+        while True:
+            found = await house.data('{ searchProducts(query: "zeppelin", first: 5) { edges { node { id } } } }')
+            await asyncio.sleep(0.01)  # a search in memory never lets the shelf run
+            if [edge["node"]["id"] for edge in found["searchProducts"]["edges"]] == ["prd_imported"]:
+                break
 
 
 async def test_a_price_at_another_version_is_a_conflict_and_changes_nothing(house: RunningService) -> None:

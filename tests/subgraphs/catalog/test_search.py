@@ -99,9 +99,18 @@ def test_the_matched_variant_has_the_colour_that_was_asked_for(index: SearchInde
     assert index.find("red jacket")[0].matched_sku == "P0-RED"
 
 
+def test_the_matched_variant_is_found_through_a_typo() -> None:
+    only = SearchIndex.build([product(1, "Mug", "mugs")], variants(1, "mugs"), CATEGORIES)
+    assert only.find("bleu mug")[0].matched_sku == "P1-BLUE"
+
+
 def test_the_explanation_names_where_the_word_was_found_and_what_stood_in(index: SearchIndex) -> None:
     assert index.find("alpine")[0].explanation == "“alpine” in its title"
     assert "(as “jacket”)" in index.find("jackt")[0].explanation
+
+
+def test_case_and_accents_make_no_other_word() -> None:
+    assert words("Café CRÈME straße") == words("cafe creme STRASSE")
 
 
 def test_plurals_fold_and_other_endings_stay() -> None:
