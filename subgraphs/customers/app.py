@@ -4,22 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from subgraphs.chassis.app import Resources, Service
+from subgraphs.chassis.app import PeerFailed, Resources, Service
 from subgraphs.chassis.mongo import Session
 from subgraphs.customers.schema import SCHEMA
 from subgraphs.customers.service import Customers
 from subgraphs.customers.store import INDEXES, Store
+from subgraphs.kernel.errors import RequestInFlight
 from subgraphs.kernel.events import Envelope, OrderConfirmed, PosOrderRecorded
 
 PRODUCTS = "query ProductsOf($skus: [String!]!) { variants(skus: $skus) { sku product { id } } }"
+SKUS_ASKED_MAX = 200
+CATALOG_AWAY_MS = 1000
 
 
 async def build(resources: Resources) -> Customers:
     """The services of one process."""
 
     async def products_by_catalog(skus: Sequence[str]) -> Mapping[str, str]:
-        data = await resources.peers.execute("catalog", PRODUCTS, {"skus": list(skus)})
-        return {found["sku"]: found["product"]["id"] for found in data["variants"] if found is not None}
+        known: dict[str, str] = {}
+        for begin in range(0, len(skus), SKUS_ASKED_MAX):
+            asked = list(skus[begin : begin + SKUS_ASKED_MAX])
+            try:
+                data = await resources.peers.execute("catalog", PRODUCTS, {"skus": asked})
+            except PeerFailed as failed:
+                if failed.codes:
+                    raise
+                # Catalog is away, which is no fault of the order: it waits, where a fault would park it.
+                raise RequestInFlight("catalog does not answer", CATALOG_AWAY_MS) from failed
+            known |= {found["sku"]: found["product"]["id"] for found in data["variants"] if found is not None}
+        return known
 
     return Customers(
         Store(resources.database),

@@ -29,7 +29,6 @@ from subgraphs.customers.model import ConsentPurpose, RecommendationKind
 from subgraphs.customers.service import READ, RECOMMENDED_MAX, Customers
 from subgraphs.kernel.errors import DomainError
 from subgraphs.kernel.errors import InvalidInput as Invalid
-from subgraphs.kernel.errors import NotFound as Missing
 from subgraphs.kernel.pages import page_size
 
 strawberry.enum(ConsentPurpose, description="What a customer may say yes or no to.")
@@ -129,7 +128,7 @@ class CustomerType:
 
     @strawberry.field(description="The groups they are in.")
     async def segments(self, info: Info) -> list[Segment]:
-        names = await _services(info).store.segment_names()
+        names = await info.context.loaders.get("segments", _services(info).segment_names).load("")
         return [Segment(code=code, name=names.get(code, code)) for code in self.entry.segments]
 
     @strawberry.field(description="Products for them: personal if they agreed to it, otherwise what everybody buys.")
@@ -233,10 +232,6 @@ class Mutation:
             found = await _services(info).upsert(principal, given, idempotency_key, {"input": given})
         except DomainError as refusal:
             return CustomerPayload(customer=None, errors=[to_graphql_error(refusal)])
-        # Only what the asker may read comes back: a replay must not become a look-up.
-        visible = _services(info).may_see(principal, found.id) or input.id is None
-        if not visible:
-            return CustomerPayload(customer=None, errors=[to_graphql_error(Missing("there is no such customer"))])
         return CustomerPayload(customer=CustomerType.of(found), errors=[])
 
     @strawberry.federation.mutation(authenticated=True, description="Say yes or no to a purpose, for yourself.")

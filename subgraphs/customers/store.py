@@ -8,7 +8,7 @@
 ``products_of``
     ``{_id: SKU, p: "prd_…"}``: what product a SKU belongs to, as catalog said
 ``popularity``
-    ``{_id: "prd_…", on: online orders that hold it, st: store orders}``
+    ``{_id: "prd_…", on: online orders that hold it, st: store orders, n: both}``
 ``pairs``
     ``{_id: "A|B", a: "prd_…", b: "prd_…", on, st}``: orders that hold both, kept in both directions
 ``purchases``
@@ -21,7 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from subgraphs.chassis.mongo import DESCENDING, Database, Document, Index, Session, Update, Write
+from subgraphs.chassis.mongo import ASCENDING, DESCENDING, Database, Document, Index, Session, Update, Write
 from subgraphs.customers.model import Consent, ConsentPurpose, Customer, Evidence
 from subgraphs.kernel.errors import VersionConflict
 
@@ -39,7 +39,7 @@ INDEXES: dict[str, Sequence[Index]] = {
     ),
     SEGMENTS: (),
     PRODUCTS_OF: (),
-    POPULARITY: (),
+    POPULARITY: (Index([("n", DESCENDING), "_id"]),),
     PAIRS: (Index(["a"]),),
     PURCHASES: (Index(["cus", ("at", DESCENDING)]),),
 }
@@ -145,8 +145,8 @@ class Store:
         return {doc["_id"]: Evidence(doc.get("on", 0), doc.get("st", 0)) for doc in docs}
 
     async def most_bought(self, first: int) -> dict[str, Evidence]:
-        """The products in most online orders."""
-        docs = await self._popularity.find({}, sort=[("on", DESCENDING)], limit=first)
+        """The products in most orders, the most bought first."""
+        docs = await self._popularity.find({}, sort=[("n", DESCENDING), ("_id", ASCENDING)], limit=first)
         return {doc["_id"]: Evidence(doc.get("on", 0), doc.get("st", 0)) for doc in docs}
 
     async def purchases_of(self, customer_id: str) -> list[str]:
@@ -162,7 +162,7 @@ class Store:
         increment = {"$inc": {field: 1}}
         held = sorted(set(products))
         await self._popularity.bulk_write(
-            [Update({"_id": product}, increment, upsert=True) for product in held], session=session
+            [Update({"_id": product}, {"$inc": {field: 1, "n": 1}}, upsert=True) for product in held], session=session
         )
         pairs: list[Write] = [
             Update({"_id": f"{a}|{b}"}, {**increment, "$set": {"a": a, "b": b}}, upsert=True)

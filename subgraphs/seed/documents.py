@@ -395,7 +395,10 @@ def _customers(world: World, past: Iterable[PastOrder]) -> Iterator[Batch]:
     yield Batch(
         "customers",
         customers_store.POPULARITY,
-        [{"_id": one, "on": online, "st": store} for one, (online, store) in sorted(popularity.items())],
+        [
+            {"_id": one, "on": online, "st": store, "n": online + store}
+            for one, (online, store) in sorted(popularity.items())
+        ],
     )
     yield Batch(
         "customers",
