@@ -13,6 +13,10 @@ Two equal requests at the same instant collide on the record's identity; the los
 Faults and ``DomainError``s are not kept: what failed may be tried again under the same key. A refusal that should be
 remembered is *returned* by the work, inside its payload.
 
+Guests all are the same principal, so a guest's key is the only thing that keeps one guest's answers from another, and
+the answer to a new cart or session is the identity that opens it. Hence a guest's key must be one that nobody chooses
+by chance; short ones are refused.
+
 Keys expire (a TTL index on ``exp``); uniqueness that must not expire, such as a register's receipt number, belongs to
 the domain's own indexes.
 """
@@ -28,12 +32,14 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
+from subgraphs.chassis.identity import ANONYMOUS
 from subgraphs.chassis.mongo import Database, Document, DuplicateKey, Index, Session
 from subgraphs.kernel.clock import Clock, SystemClock, iso
 from subgraphs.kernel.errors import IdempotencyConflict, InvalidInput, RequestInFlight
 
 IDEM = "idem"
 KEY_CHARACTERS_MAX = 255
+GUEST_KEY_CHARACTERS_MIN = 16
 TTL_S = 24 * 3600
 MONEY_TTL_S = 30 * 24 * 3600
 LEASE_S = 30.0
@@ -76,10 +82,17 @@ class Idempotency:
         self._clock = clock or SystemClock()
 
     def claim(self, principal_key: str, field: str, key: str, arguments: Mapping[str, Any]) -> Claim:
-        """The identity and fingerprint of a request; ``InvalidInput`` for a key that is empty or too long."""
+        """The identity and fingerprint of a request; ``InvalidInput`` for a key that is empty, too long, or a guest's
+        and easily chosen twice."""
         if not 1 <= len(key) <= KEY_CHARACTERS_MAX:
             raise InvalidInput(
                 f"an idempotency key has 1 to {KEY_CHARACTERS_MAX} characters, not {len(key)}", path=("idempotencyKey",)
+            )
+        if principal_key == ANONYMOUS.key and len(key) < GUEST_KEY_CHARACTERS_MIN:
+            raise InvalidInput(
+                f"without signing in, an idempotency key has at least {GUEST_KEY_CHARACTERS_MIN} characters that nobody"
+                " else would choose: a UUID, for example",
+                path=("idempotencyKey",),
             )
         return Claim(f"{principal_key}|{field}|{key}", fingerprint(arguments))
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from subgraphs.chassis.idempotency import INDEXES, Claim, Idempotency, Replay, Started, fingerprint
+from subgraphs.chassis.identity import ANONYMOUS
 from subgraphs.chassis.mongo import Database, DuplicateKey, Index, Session
 from subgraphs.kernel.clock import FixedClock
 from subgraphs.kernel.errors import DomainError, IdempotencyConflict, InvalidInput, NotFound, RequestInFlight
@@ -67,6 +68,20 @@ async def test_a_key_belongs_to_its_principal_and_field(idempotency: Idempotency
     for principal, field in (("customer:1", "a"), ("customer:2", "a"), ("customer:1", "b")):
         assert (await idempotency.run(principal, field, "k", {}, work))[1] is False
     assert await work.rows.count({}) == 3
+
+
+async def test_a_guest_needs_a_key_that_another_guest_does_not_choose_by_chance(
+    idempotency: Idempotency, work: Work
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await idempotency.run(ANONYMOUS.key, "cartCreate", "cart-1", {}, work)
+    assert refused.value.path == ("idempotencyKey",)
+    with pytest.raises(InvalidInput):
+        await idempotency.begin(ANONYMOUS.key, "checkoutCreate", "k" * 15, {})
+    assert await work.rows.count({}) == 0
+    key = "2b0c6f0e-9d0b-4c55-8a52-0d2f5f2f8a11"
+    assert (await idempotency.run(ANONYMOUS.key, "cartCreate", key, {}, work))[1] is False
+    assert (await idempotency.run(ANONYMOUS.key, "cartCreate", key, {}, work))[1] is True
 
 
 async def test_a_refusal_that_is_raised_is_undone_and_not_kept(idempotency: Idempotency, work: Work) -> None:
