@@ -116,7 +116,9 @@ class House:
 
     async def _start(self) -> None:
         settings = self.settings
+        # Customers' records and the signing keys are in it; the database makes its own files readable by everybody.
         settings.data_directory.mkdir(parents=True, exist_ok=True)
+        settings.data_directory.chmod(0o700)
         for name, port in settings.ports.items():
             if port_is_taken(port):
                 raise StartFailed(
@@ -175,8 +177,7 @@ class House:
         settings = self.settings
         shared = self.environment()
         data = settings.data_directory
-        (data / "house.env").write_text("".join(f"{key}={shlex.quote(value)}\n" for key, value in shared.items()))
-        (data / "house.env").chmod(0o600)
+        _write_private(data / "house.env", "".join(f"{key}={shlex.quote(value)}\n" for key, value in shared.items()))
         for name in SUBGRAPHS:
             self.processes[name] = Process(
                 name,
@@ -223,11 +224,17 @@ class House:
                 await self._watcher
 
 
+def _write_private(file: Path, text: str) -> None:
+    """Replaces a file by one that nobody but its owner could read at any moment."""
+    file.unlink(missing_ok=True)
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as handle:
+        handle.write(text)
+
+
 def _secret(file: Path) -> str:
     """The house's signing secret: made once, kept beside the data, readable by its owner alone."""
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as handle:
-            handle.write(secrets.token_hex(32))
+        _write_private(file, secrets.token_hex(32))
     return file.read_text().strip()

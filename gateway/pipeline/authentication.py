@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import httpx
 import jwt
@@ -25,7 +25,7 @@ from cachetools import LRUCache
 from gateway.config import Limits, Settings
 from gateway.errors import KeysUnavailable, NotAuthenticated, RequestMalformed
 from gateway.exchange import decode
-from subgraphs.chassis.identity import ANONYMOUS, CONTEXT_HEADERS, Principal, PrincipalKind, RequestContext
+from subgraphs.chassis.identity import ANONYMOUS, CONTEXT_HEADERS, Principal, RequestContext, is_kind
 
 ALGORITHMS = (
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
@@ -36,7 +36,7 @@ _KEYS_TIMEOUT_S = 5.0
 _PROOFS_MAX = 4_096
 
 # A client can prove to be anybody but a service of this house, and cannot prove to be nobody.
-_CLIENT_KINDS = frozenset(get_args(PrincipalKind)) - {"anonymous", "service"}
+_OURS = frozenset({"anonymous", "service"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +218,9 @@ def _principal(claims: Mapping[str, Any]) -> Principal:
     scope = claims.get("scope", "")
     scopes = scope.split() if isinstance(scope, str) else scope
     if (
-        kind not in _CLIENT_KINDS
+        not is_kind(kind)
+        or kind in _OURS
+        or not claims["sub"]
         or not isinstance(scopes, list)
         or not all(isinstance(text, str) for text in scopes)
         or not isinstance(customer_id, str | None)

@@ -29,6 +29,7 @@ from gateway.pipeline.issuer import DevelopmentIssuer, create_key_file
 from gateway.pipeline.pipeline import Pipeline
 from gateway.serving.app import Application, create_app
 from gateway.supergraph import Supergraph
+from subgraphs.chassis.http_bounds import BoundedHttp
 from subgraphs.chassis.identity import IdentitySigner
 from subgraphs.chassis.telemetry import configure_logging
 
@@ -136,7 +137,7 @@ class _Server(uvicorn.Server):
 def _uvicorn_config(app: Starlette, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=BoundedHttp,
         ws="websockets-sansio",
         ws_max_size=settings.limits.socket_message_bytes_max,
         ws_ping_interval=settings.socket_ping_s,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeGuard, get_args
 
 import jwt
 from cachetools import LRUCache
@@ -26,11 +26,16 @@ CONTEXT_HEADERS: dict[str, str] = {
 }
 
 PrincipalKind = Literal["anonymous", "customer", "staff", "agent", "service"]
-_KINDS: frozenset[str] = frozenset(get_args(PrincipalKind))
+_KINDS: frozenset[PrincipalKind] = frozenset(get_args(PrincipalKind))
 _AUDIENCE = "galleria-subgraphs"
 _ALGORITHM = "HS256"
 _CACHED_TOKENS_MAX = 4096
 _LEEWAY_S = 5
+
+
+def is_kind(claim: object) -> TypeGuard[PrincipalKind]:
+    """Whether a claim, which may be of any shape, names a kind of principal."""
+    return isinstance(claim, str) and claim in _KINDS
 
 
 class IdentityRefused(Exception):
@@ -148,7 +153,12 @@ class IdentityVerifier:
 
 def _identity(claims: dict[str, Any]) -> Identity:
     kind, scopes, context = claims.get("kind"), claims.get("scopes"), claims.get("context")
-    if kind not in _KINDS or not isinstance(scopes, list) or not isinstance(context, dict):
+    if (
+        not is_kind(kind)
+        or not isinstance(scopes, list)
+        or not all(isinstance(scope, str) for scope in scopes)
+        or not isinstance(context, dict)
+    ):
         raise IdentityRefused("the identity is not valid")
     principal = Principal(claims["sub"], kind, frozenset(scopes), claims.get("customer"), claims.get("agent"))
     stands = RequestContext(**{name: context.get(name) for name in CONTEXT_HEADERS.values()})

@@ -81,6 +81,8 @@ async def test_both_kinds_of_keys_prove() -> None:
         "Bearer " + token(sub=None),
         "Bearer " + token(kind="service"),
         "Bearer " + token(kind="anonymous"),
+        "Bearer " + token(kind=["staff"]),
+        "Bearer " + token(sub=""),
         "Bearer " + token(scope=7),
         "Bearer " + token(customer_id=7),
         "Bearer " + token(nbf=time.time() + 600),

@@ -72,7 +72,10 @@ def test_an_unsigned_token_is_refused() -> None:
         IdentityVerifier(SECRET).verify(jwt.encode(claims, "", algorithm="none"))
 
 
-@pytest.mark.parametrize("wrong", [{"kind": "root"}, {"scopes": "all"}, {"context": None}, {"aud": "others"}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"kind": "root"}, {"kind": ["staff"]}, {"scopes": "all"}, {"scopes": [{}]}, {"context": None}, {"aud": "others"}],
+)
 def test_claims_of_the_wrong_shape_are_refused(wrong: dict[str, object]) -> None:
     claims: dict[str, object] = {
         "iss": "gateway",
