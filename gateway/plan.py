@@ -92,6 +92,32 @@ class EntityInput:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContextSource:
+    """Enclosing objects that may hold a context's value."""
+
+    path_length: int
+    """They are at this many segments of the entities' path."""
+    runtime_types: tuple[str, ...] = ()
+    """Object types it applies to; empty means any."""
+    fields: tuple[RequiredField, ...]
+    """The way down to the one leaf."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextVariable:
+    """A variable that each entity takes from an enclosing object (``@fromContext``).
+
+    Entities with other values are asked in another request, with the same document. Where a value is *missing*, or null
+    without being ``nullable``, the entity is not sent.
+    """
+
+    name: str
+    nullable: bool
+    sources: tuple[ContextSource, ...]
+    """Nearest first; the first that applies counts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rename:
     """Move ``source`` to ``target`` in every object at ``path`` (relative to the fetch's own result) of these types."""
 
@@ -119,6 +145,8 @@ class Fetch:
     """The client's variables to send along, by name. One the client left out is left out here too."""
     path: Path = ()
     entities: tuple[EntityInput, ...] = ()
+    contexts: tuple[ContextVariable, ...] = ()
+    """Only beside exactly one ``EntityInput``."""
     depends_on: tuple[int, ...] = ()
     """Ids of earlier fetches; the plan's tuple is sorted so that they precede this one."""
     guard: Guard = ()
@@ -188,6 +216,11 @@ def _fetch_lines(fetch: Fetch) -> list[str]:
         for representation in entity.representations:
             of = f" of {' | '.join(representation.runtime_types)}" if representation.runtime_types else ""
             lines.append(f"        {representation.typename}{of} {_required_text(representation.fields)}")
+    for context in fetch.contexts:
+        for source in context.sources:
+            where = _path_text(fetch.entities[0].path[: source.path_length]) or "the root"
+            of = f" of {' | '.join(source.runtime_types)}" if source.runtime_types else ""
+            lines.append(f"      ${context.name} from {where}{of} {_required_text(source.fields)}")
     for rename in fetch.renames:
         where = _path_text(rename.path) or "its result"
         of = f" of {' | '.join(rename.only_types)}" if rename.only_types else ""
@@ -253,6 +286,21 @@ def _fetch_json(fetch: Fetch) -> dict[str, Any]:
                 ],
             }
             for entity in fetch.entities
+        ],
+        "contexts": [
+            {
+                "variable": context.name,
+                "nullable": context.nullable,
+                "sources": [
+                    {
+                        "pathLength": source.path_length,
+                        "runtimeTypes": list(source.runtime_types),
+                        "fields": [_required_json(field) for field in source.fields],
+                    }
+                    for source in context.sources
+                ],
+            }
+            for context in fetch.contexts
         ],
         "dependsOn": list(fetch.depends_on),
         "guard": [[{"variable": name, "is": wanted} for name, wanted in conjunction] for conjunction in fetch.guard],

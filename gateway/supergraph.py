@@ -72,6 +72,19 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FromContext:
+    """An argument that only the subgraph knows: the gateway fills it from the nearest enclosing object of a context."""
+
+    argument: str
+    type: str
+    """The argument's type as written."""
+    context: str
+    """The context's name in the supergraph, which begins with its subgraph's."""
+    selection: FieldSet
+    """What to take of the enclosing object: one leaf, for each of the types that set the context."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SubgraphField:
     """A field as one subgraph knows it."""
 
@@ -81,6 +94,7 @@ class SubgraphField:
     """Mentioned, but not resolved there (also: overridden by another subgraph)."""
     requires: FieldSet = ()
     provides: FieldSet = ()
+    contexts: tuple[FromContext, ...] = ()
     override_label: str | None = None
 
 
@@ -125,6 +139,8 @@ class Supergraph:
     """Coordinates (``Type`` or ``Type.field``) that carry ``@authenticated``."""
     required_scopes: Mapping[str, tuple[tuple[str, ...], ...]]
     """Coordinate → any of these lists, all scopes of it."""
+    contexts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Context → the object types that set it."""
     api_schema: GraphQLSchema = field(repr=False)
     sdl: str = field(repr=False)
 
@@ -226,6 +242,7 @@ class _Reader:
                 for name, node in composites.items()
                 if not isinstance(node, UnionTypeDefinitionNode)
             },
+            contexts=self.contexts(possible),
             authenticated=authenticated,
             required_scopes=scopes,
             api_schema=_api_schema(self.document),
@@ -357,9 +374,28 @@ class _Reader:
                         or bool(use.get("override") and use["override"] not in moved),
                         requires=self.field_set(use["requires"], name) if use.get("requires") else (),
                         provides=self.field_set(use["provides"], name) if use.get("provides") else (),
+                        contexts=tuple(self.from_context(given, name) for given in use.get("contextArguments") or ()),
                         override_label=label,
                     ),
                 )
+
+    def from_context(self, given: Mapping[str, str], where: str) -> FromContext:
+        selection = given["selection"].strip()
+        if selection.startswith("{"):
+            selection = selection[1:].removesuffix("}")
+        return FromContext(
+            argument=given["name"],
+            type=given["type"],
+            context=given["context"],
+            selection=self.field_set(selection, where),
+        )
+
+    def contexts(self, possible: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        found: dict[str, dict[str, None]] = {}
+        for name, node in self.definitions.items():
+            for use in _uses(node, "context"):
+                found.setdefault(use["name"], {}).update(dict.fromkeys(possible.get(name, ())))
+        return {context: tuple(types) for context, types in found.items()}
 
     def field_set(self, text: str, where: str) -> FieldSet:
         try:

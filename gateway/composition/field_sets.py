@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -45,6 +46,15 @@ def selection_or_none(text: str) -> SelectionSetNode | None:
         return parse_field_set(text)
     except GraphQLError:
         return None
+
+
+_CONTEXT_USE = re.compile(r"\s*\$([A-Za-z][A-Za-z0-9]*)\s*(\S.*)", re.DOTALL)
+
+
+def context_use(text: str) -> tuple[str, str] | None:
+    """The context's name and the selection in ``"$name { field }"`` or ``"$name ... on Type { field }"``."""
+    match = _CONTEXT_USE.fullmatch(text)
+    return (match[1], match[2].strip()) if match else None
 
 
 def _all_selections(selection_set: SelectionSetNode) -> Iterator[FieldNode | InlineFragmentNode | FragmentSpreadNode]:

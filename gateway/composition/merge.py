@@ -27,6 +27,7 @@ from graphql import (
 )
 
 from gateway.composition.directives import merge_directives
+from gateway.composition.field_sets import context_use
 from gateway.composition.merged import (
     Context,
     FieldSource,
@@ -175,9 +176,9 @@ def _types_by_subgraph(sources: Sequence[FieldSource]) -> str:
 def _contexts(source: FieldSource) -> Iterable[Context]:
     for name, argument in source.field.args.items():
         for directive in source.subgraph.applied(argument.ast_node, "fromContext"):
-            context, brace, rest = (string_argument(directive, "field") or "").strip().removeprefix("$").partition("{")
-            if brace:
-                yield Context(name, str(argument.type), f"{source.subgraph.name}__{context.strip()}", "{" + rest)
+            use = context_use(string_argument(directive, "field") or "")
+            if use is not None:
+                yield Context(name, str(argument.type), f"{source.subgraph.name}__{use[0]}", use[1])
 
 
 def _merge_arguments(merged: Merged, coordinate: str, owned: Sequence[FieldSource]) -> dict[str, MergedInput]:

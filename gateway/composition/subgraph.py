@@ -28,7 +28,7 @@ from graphql import (
 )
 from graphql.language import Node
 
-from gateway.composition.field_sets import Coordinate, is_known, selected_fields, selection_or_none
+from gateway.composition.field_sets import Coordinate, context_use, is_known, selected_fields, selection_or_none
 from gateway.composition.links import Link
 from gateway.composition.vocabulary import (
     Version,
@@ -186,15 +186,12 @@ class Subgraph:
             for field in composite.fields.values():
                 for argument in field.args.values():
                     for directive in self.applied(argument.ast_node, "fromContext"):
-                        name, _, rest = (
-                            (string_argument(directive, "field") or "").strip().removeprefix("$").partition("{")
-                        )
-                        selection = selection_or_none("{" + rest)
-                        for setter in setters.get(name.strip(), ()):
-                            if selection is not None:
-                                coordinates.update(
-                                    selected_fields(self.schema, setter, selection, implementations=True)
-                                )
+                        use = context_use(string_argument(directive, "field") or "")
+                        selection = selection_or_none(use[1]) if use else None
+                        if use is None or selection is None:
+                            continue
+                        for setter in setters.get(use[0], ()):
+                            coordinates.update(selected_fields(self.schema, setter, selection, implementations=True))
         return frozenset(coordinates)
 
     @cached_property

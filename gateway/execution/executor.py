@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -22,7 +23,16 @@ from gateway.exchange import GraphQLResponse, encode
 from gateway.execution.errors import Report, ResponsePath
 from gateway.execution.introspection import Introspection
 from gateway.execution.projection import ObjectNode, Projection, client_paths
-from gateway.execution.representations import Entities, Gathered, Object, merge, objects_at, places_at, rename
+from gateway.execution.representations import (
+    Entities,
+    Gathered,
+    Object,
+    by_context,
+    merge,
+    objects_at,
+    places_at,
+    rename,
+)
 from gateway.execution.transport import FetchContext, SubgraphAddress, Transport
 from gateway.operation import Operation
 from gateway.plan import Fetch, Guard, OperationKind, QueryPlan
@@ -45,6 +55,7 @@ class Executable:
     """The subscription at the source, for a plan that has one."""
     projection: Projection
     introspection: Introspection
+    has_contexts: bool
 
 
 class Step:
@@ -152,6 +163,7 @@ class Executor:
             upstream=Step(plan.subscription, ()) if plan.subscription is not None else None,
             projection=Projection(operation, self.schema),
             introspection=Introspection(operation, self.schema),
+            has_contexts=any(fetch.contexts for fetch in plan.fetches),
         )
 
     async def execute(
@@ -249,12 +261,27 @@ class _Execution:
                 self.take_root(step, reply)
 
     async def fetch_entities(self, step: Step) -> None:
-        gathered = [each.gather(self.tree) for each in step.entities]
+        if not step.fetch.contexts:
+            await self.fetch_gathered(step, [each.gather(self.tree) for each in step.entities], {})
+            return
+        (entities,) = step.entities
+        together = asyncio.Semaphore(CHUNKS_AT_ONCE_MAX)
+
+        async def one(values: Object, objects: list[Object]) -> None:
+            async with together:
+                await self.fetch_gathered(step, [entities.gather_of(objects)], values)
+
+        async with asyncio.TaskGroup() as group:
+            for values, objects in by_context(self.tree, entities.path, step.fetch.contexts):
+                group.create_task(one(values, objects))
+
+    async def fetch_gathered(self, step: Step, gathered: list[Gathered], values: Object) -> None:
+        """Asks for what was gathered, in as many requests as its size takes, with the values of context variables."""
         most = max(len(each.representations) for each in gathered)
         limit = self.executor.representations_max
         if most <= limit:
             if most:
-                await self.fetch_chunk(step, gathered)
+                await self.fetch_chunk(step, gathered, values)
             return
         chunks = [
             [Gathered(each.representations[at : at + limit], each.slots[at : at + limit]) for each in gathered]
@@ -264,14 +291,14 @@ class _Execution:
 
         async def one(chunk: list[Gathered]) -> None:
             async with together:
-                await self.fetch_chunk(step, chunk)
+                await self.fetch_chunk(step, chunk, values)
 
         async with asyncio.TaskGroup() as group:
             for chunk in chunks:
                 group.create_task(one(chunk))
 
-    async def fetch_chunk(self, step: Step, gathered: list[Gathered]) -> None:
-        variables = sent_variables(step, self.variables)
+    async def fetch_chunk(self, step: Step, gathered: list[Gathered], values: Object) -> None:
+        variables = sent_variables(step, self.variables) | values
         for entities, each in zip(step.entities, gathered, strict=True):
             variables[entities.variable] = each.representations
         try:
@@ -294,7 +321,7 @@ class _Execution:
         if data:
             rename([data], step.fetch.renames)
             for each in objects_at(self.tree, step.fetch.path):
-                merge(each, data)
+                merge(each, self.own(data))
         self.trouble += [Trouble(step, error, whole=data is None) for error in reply.get("errors") or ()]
 
     def take_entities(self, step: Step, reply: Object, gathered: list[Gathered]) -> None:
@@ -313,8 +340,12 @@ class _Execution:
                 rename([answer for answer, _ in known], step.fetch.renames)
             for answer, slot in known:
                 for target in slot:
-                    merge(target, answer)
+                    merge(target, self.own(answer))
         self.trouble += [Trouble(step, error, gathered, whole=reply.get("data") is None) for error in errors]
+
+    def own(self, answer: Object) -> Object:
+        """An answer for one more place: what lies below may differ by what encloses it, if the plan has contexts."""
+        return deepcopy(answer) if self.executable.has_contexts else answer
 
     def place(self, trouble: Trouble, shape: ObjectNode) -> None:
         """Puts one error on the client's paths and into the report."""

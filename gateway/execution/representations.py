@@ -13,14 +13,14 @@ round, and a value that is there stays: in particular ``__typename``, which an `
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 from gateway.exchange import encode
 from gateway.execution.errors import ResponsePath
-from gateway.plan import EACH, EntityInput, Path, Rename, Representation, RequiredField, TypeFilter
+from gateway.plan import EACH, ContextVariable, EntityInput, Path, Rename, Representation, RequiredField, TypeFilter
 
 Object: TypeAlias = dict[str, Any]
 _MISSING: Final = object()
@@ -92,9 +92,13 @@ class Entities:
 
     def gather(self, tree: Object) -> Gathered:
         """The representations of all objects at the path that have what theirs needs, each once."""
+        return self.gather_of(objects_at(tree, self.path))
+
+    def gather_of(self, objects: Iterable[Object]) -> Gathered:
+        """The same of some of the objects."""
         gathered = Gathered([], [])
         index: dict[tuple[Any, ...], list[Object]] = {}
-        for each in objects_at(tree, self.path):
+        for each in objects:
             typename = each.get("__typename")
             specification = self._by_type.get(typename, self._any) if typename.__class__ is str else self._any
             identity = None if specification is None else specification.identity(each)
@@ -136,6 +140,69 @@ def _copied(value: Any, fields: tuple[RequiredField, ...]) -> Any:
         return value
     copied: Object = {}
     return copied if _copy_fields(value, fields, copied) else _MISSING
+
+
+def by_context(
+    tree: Object, path: Path, contexts: tuple[ContextVariable, ...]
+) -> list[tuple[dict[str, Any], list[Object]]]:
+    """The objects at a path, those with equal values of the context variables together; without those that lack one."""
+    found: dict[str, tuple[dict[str, Any], list[Object]]] = {}
+    lengths = {source.path_length for context in contexts for source in context.sources}
+    for enclosing, each in _enclosed(tree, path, lengths, 0, {}):
+        values: dict[str, Any] = {}
+        for context in contexts:
+            value = _context_value(context, enclosing)
+            if value is _MISSING or (value is None and not context.nullable):
+                break
+            values[context.name] = value
+        else:
+            found.setdefault(encode(values).decode(), (values, []))[1].append(each)
+    return list(found.values())
+
+
+def _context_value(context: ContextVariable, enclosing: Mapping[int, Object]) -> Any:
+    for source in context.sources:
+        holder = enclosing[source.path_length]
+        if not source.runtime_types or holder.get("__typename") in source.runtime_types:
+            return _leaf(holder, source.fields)
+    return _MISSING
+
+
+def _leaf(value: Any, fields: tuple[RequiredField, ...]) -> Any:
+    """The one leaf below a value; a list of them where a list lies between."""
+    if value.__class__ is list:
+        items = [_leaf(each, fields) for each in value]
+        return _MISSING if any(each is _MISSING for each in items) else items
+    if value is None or not fields:
+        return value
+    if value.__class__ is not dict:
+        return _MISSING
+    for field in fields:
+        if field.name != "__typename" and (not field.only_types or value.get("__typename") in field.only_types):
+            return _leaf(value.get(field.key, _MISSING), field.fields)
+    return _MISSING
+
+
+def _enclosed(
+    value: Any, path: Path, lengths: Set[int], depth: int, enclosing: Mapping[int, Object]
+) -> Iterator[tuple[Mapping[int, Object], Object]]:
+    """The objects at the rest of a path, each with the objects it was reached through at the path's ``lengths``."""
+    if value.__class__ is dict and depth in lengths:
+        enclosing = {**enclosing, depth: value}
+    if depth == len(path):
+        if value.__class__ is dict:
+            yield enclosing, value
+        return
+    segment = path[depth]
+    if segment == EACH:
+        for each in value if value.__class__ is list else ():
+            yield from _enclosed(each, path, lengths, depth + 1, enclosing)
+    elif value.__class__ is dict:
+        if isinstance(segment, TypeFilter):
+            if value.get("__typename") in segment.types:
+                yield from _enclosed(value, path, lengths, depth + 1, enclosing)
+        elif segment in value:
+            yield from _enclosed(value[segment], path, lengths, depth + 1, enclosing)
 
 
 def objects_at(tree: Object, path: Path) -> list[Object]:

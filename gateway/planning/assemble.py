@@ -12,6 +12,8 @@ from gateway.operation import Operation
 from gateway.plan import (
     EACH,
     Condition,
+    ContextSource,
+    ContextVariable,
     EntityInput,
     Fetch,
     OperationKind,
@@ -21,7 +23,7 @@ from gateway.plan import (
     Representation,
     RequiredField,
 )
-from gateway.planning.fetch_graph import Group, Selected, SelectionTree
+from gateway.planning.fetch_graph import Group, Holder, Place, Selected, SelectionTree
 from gateway.planning.guards import under
 from gateway.planning.needs import TYPENAME
 from gateway.planning.passes import Bundle
@@ -108,6 +110,7 @@ class _Request:
         for variable in used:
             default = f" = {variable.default}" if variable.default is not None else ""
             declared.append(f"${variable.name}: {variable.type}{default}")
+        declared += [f"${name}: {context.type}" for name, (context, _) in first.contexts.items()]
         head = kind.value + (f"({', '.join(declared)})" if declared else "")
         return Fetch(
             id=number,
@@ -117,6 +120,10 @@ class _Request:
             variables=tuple(variable.name for variable in used),
             path=() if first.entity else first.place.path(),
             entities=tuple(entities),
+            contexts=tuple(
+                ContextVariable(name=name, nullable=not context.type.endswith("!"), sources=self.sources(holders))
+                for name, (context, holders) in first.contexts.items()
+            ),
             depends_on=depends_on,
             guard=self.bundle.guard,
             renames=tuple(self.renames),
@@ -157,6 +164,23 @@ class _Request:
         return tuple(
             Representation(typename=typename, runtime_types=() if any_type else tuple(members), fields=fields)
             for (any_type, typename, fields), members in sorted(found.items(), key=lambda item: item[0][0])
+        )
+
+    def sources(self, holders: Iterable[Holder]) -> tuple[ContextSource, ...]:
+        found: dict[tuple[int, tuple[RequiredField, ...]], list[str]] = {}
+        places: dict[int, Place] = {}
+        for holder in holders:
+            length = len(holder.place.path())
+            places[length] = holder.place
+            for each in holder.types:
+                found.setdefault((length, self.required(each, holder.selection)), []).append(each)
+        return tuple(
+            ContextSource(
+                path_length=length,
+                runtime_types=tuple(types) if places[length].static in self.graph.supergraph.abstract else (),
+                fields=fields,
+            )
+            for (length, fields), types in found.items()
         )
 
     def required(self, object_type: str, fields: FieldSet) -> tuple[RequiredField, ...]:
@@ -266,8 +290,10 @@ class _Request:
     ) -> str:
         alias = self.aliases.get((id(tree), known_as, selected.key), selected.key)
         text = f"{alias}: {selected.name}" if alias != selected.name else selected.name
-        if selected.arguments:
-            text += f"({selected.arguments})"
+        arguments = [selected.arguments] if selected.arguments else []
+        arguments += [f"{name}: ${variable}" for name, variable in selected.contexts.items()]
+        if arguments:
+            text += f"({', '.join(arguments)})"
             self.variables.update(selected.variables)
         directives, outer = _directives(conjunction)
         self.variables.update(name for name, _ in conjunction)

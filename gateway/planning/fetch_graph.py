@@ -13,6 +13,7 @@ one fetch graph; a search that wants another plan walks again.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from gateway.plan import EACH, Guard, Path, TypeFilter
@@ -21,6 +22,7 @@ from gateway.planning.guards import ALWAYS, either
 from gateway.planning.needs import Need, Types
 from gateway.query_graph import View
 from gateway.selection import FieldSet
+from gateway.supergraph import FromContext
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -33,6 +35,8 @@ class Selected:
     variables: tuple[str, ...]
     guard: Guard
     below: SelectionTree | None
+    contexts: dict[str, str] = field(default_factory=dict)
+    """Argument → the context variable that fills it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -56,6 +60,15 @@ class Input:
     """Field sets to copy, each with the type they were written for."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Enclosing objects that hold a context's value: where, of which types, and what to take of each."""
+
+    place: Place
+    types: Types
+    selection: FieldSet
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Group:
     """One request to one subgraph at one place."""
@@ -67,6 +80,8 @@ class Group:
     tree: SelectionTree = field(default_factory=SelectionTree)
     inputs: dict[str, Input] = field(default_factory=dict)
     """Object type → representation; empty for root groups."""
+    contexts: dict[str, tuple[FromContext, tuple[Holder, ...]]] = field(default_factory=dict)
+    """Context variable → what it is, and who holds it, nearest first."""
     after: dict[int, Group] = field(default_factory=dict)
     guards: list[Guard] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
@@ -103,6 +118,13 @@ class Place:
     visits: list[Visit] = field(default_factory=list)
     below: dict[tuple[str, str], Place] = field(default_factory=dict)
     """(object type, key) → the place below."""
+
+    def enclosing(self) -> Iterator[tuple[Place, Types]]:
+        """The places above, nearest first, each with the object types there that lead down to here."""
+        below = self
+        while below.parent is not None:
+            yield below.parent, below.parent_types
+            below = below.parent
 
     def path(self) -> Path:
         """Keys and ``@`` from the root; a type filter only where another type's objects have the same key."""

@@ -100,6 +100,8 @@ class Reach:
             move = self.graph.follow(subgraph, view, stand_in or object_type, name)
             if move is None:
                 continue
+            if move[0].contexts:
+                continue  # What encloses the object is not known here.
             if not move[2]:
                 mark = (object_type, name, subgraph)
                 if mark in requiring or not self.can_gather(object_type, move[0].requires, known, requiring | {mark}):

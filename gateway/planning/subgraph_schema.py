@@ -37,7 +37,9 @@ def _subgraph_schema(sdl: str, name: str) -> GraphQLSchema:
                     of = known.fields.get(item.name.value)
                     if of is None:
                         continue
-                    arguments = ", ".join(_bare(argument) for argument in item.arguments or ())
+                    given = [_bare(argument) for argument in item.arguments or ()]
+                    given += [f"{context.argument}: {context.type}" for context in of.contexts]
+                    arguments = ", ".join(given)
                     lines.append(f"{of.name}{f'({arguments})' if arguments else ''}: {of.type.text}")
                 if type_name == subgraph.roots.get(OperationKind.QUERY):
                     lines.append("_entities(representations: [_Any!]!): [_Entity]!")

@@ -29,6 +29,7 @@ from gateway.operation import Field, Operation, Selection
 from gateway.plan import (
     EACH,
     Condition,
+    ContextVariable,
     EntityInput,
     Fetch,
     OperationKind,
@@ -233,6 +234,10 @@ class _Run:
             return
         if representation.runtime_types and not self.type_known(fetch, entity.path, target):
             self.problem(f"{where} needs the __typename of {target.type}, which no earlier fetch told")
+        if not all(self.context_available(fetch, entity.path, context) for context in fetch.contexts):
+            if self.before[fetch.id] <= self.sent:
+                self.problem(f"{where} takes a context's value from where no earlier fetch brought it")
+            return
         missing = [each.key for each in representation.fields if not self.available(fetch, target, each)]
         if missing:
             if self.before[fetch.id] <= self.sent:
@@ -300,6 +305,19 @@ class _Run:
                 return False
             if not all(self.available(fetch, each, inner) for inner in required.fields):
                 return False
+        return True
+
+    def context_available(self, fetch: Fetch, path: Path, context: ContextVariable) -> bool:
+        """Whether every object that may enclose the fetch's entities at a source's place has the value."""
+        for source in context.sources:
+            above = path[: source.path_length]
+            for each in self.at(fetch, above):
+                if source.runtime_types and not self.type_known(fetch, above, each):
+                    return False
+                if source.runtime_types and each.type not in source.runtime_types:
+                    continue
+                if not all(self.available(fetch, each, required) for required in source.fields):
+                    return False
         return True
 
     def at(self, fetch: Fetch, path: Path) -> list[_Object]:
@@ -434,7 +452,12 @@ class _Walker:
             self.run.problem(f"{where} is external there")
         if of.requires and not provided:
             self.check_requires(of, target, where, entry)
-        canonical = self.run.operation.keys.all(name, print_arguments(node.arguments))
+        filled = {context.argument for context in of.contexts}
+        given = {argument.name.value: argument for argument in node.arguments or ()}
+        for argument in sorted(filled - given.keys()):
+            self.run.problem(f"{where} is asked without {argument}, which comes from a context")
+        client_arguments = tuple(argument for name, argument in given.items() if name not in filled)
+        canonical = self.run.operation.keys.all(name, print_arguments(client_arguments))
         if key not in canonical:
             self.run.problem(f"{where} is asked as {key}, its canonical key is {' or '.join(sorted(canonical))}")
         if of.type.name not in self.run.supergraph.possible:

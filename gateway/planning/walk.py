@@ -27,12 +27,13 @@ from dataclasses import dataclass, replace
 from gateway.operation import Operation
 from gateway.plan import OperationKind
 from gateway.planning.choices import Choices, DeadEnd
-from gateway.planning.fetch_graph import FetchGraph, Group, Input, Place, SelectionTree, Visit, select
+from gateway.planning.fetch_graph import FetchGraph, Group, Holder, Input, Place, SelectionTree, Visit, select
 from gateway.planning.guards import ALWAYS
 from gateway.planning.needs import TYPENAME, Need, Needs, Types, of_field_set
 from gateway.planning.reach import Coverage, Start
 from gateway.query_graph import EntityMove, QueryGraph, View
 from gateway.selection import FieldSet, print_field_set
+from gateway.supergraph import FromContext
 
 NEVER_NEAR = 1 << 30
 NESTING_MAX = 60
@@ -362,6 +363,8 @@ class Walk:
                     ),
                 ]
             requires = 0
+            if move[0].contexts and not all(self.holders(place, context) for context in move[0].contexts):
+                continue
             if not move[2]:
                 mark = (object_type, need.name, subgraph)
                 if mark in purpose.requiring or not self.reach.can_gather(
@@ -620,7 +623,50 @@ class Walk:
                 group.reasons.append(reason)
         if self.satisfy(place, merged(wants), inner):
             raise DeadEnd(f"{group.subgraph} requires what cannot be gathered for {want.need.name}")
-        return self.take(place, visit, want, purpose)
+        residue = self.take(place, visit, want, purpose)
+        for each in want.types:
+            known_as = visit.knows(each)
+            contexts = self.graph.fields[group.subgraph][known_as][want.need.name].contexts
+            if contexts:
+                filled = visit.tree.fields[known_as][want.need.key].contexts
+                filled.update({context.argument: self.hold(place, group, context, inner) for context in contexts})
+        return residue
+
+    def holders(self, place: Place, context: FromContext) -> tuple[Holder, ...]:
+        """Who may hold the context's value for objects here, nearest first; none unless some surely does."""
+        found: list[Holder] = []
+        setting = self.graph.supergraph.contexts.get(context.context, ())
+        for above, types in place.enclosing():
+            members = tuple(each for each in types if each in setting)
+            if members:
+                found.append(Holder(place=above, types=members, selection=context.selection))
+            if len(members) == len(types):
+                return tuple(found)
+        return ()
+
+    def hold(self, place: Place, group: Group, context: FromContext, purpose: Purpose) -> str:
+        """The group's variable for a context, with everything its value is taken from gathered before."""
+        for name, (known, _) in group.contexts.items():
+            if (known.context, known.selection, known.type) == (context.context, context.selection, context.type):
+                return name
+        taken = {variable.name for variable in self.operation.variables}
+        number = len(group.contexts) + 1
+        while (name := f"context_{number}") in taken:
+            number += 1
+        holders = self.holders(place, context)
+        group.contexts[name] = (context, holders)
+        group.reasons.append(f"{context.argument} comes from the context {context.context}")
+        for holder in holders:
+            wants = [
+                Want(*pair)
+                for each in holder.types
+                for pair in of_field_set(holder.selection, each, self.graph.supergraph, self.keys)
+            ]
+            if holder.place.static in self.graph.supergraph.abstract:
+                wants.append(Want(holder.types, Need(name=TYPENAME, key=TYPENAME)))
+            if self.satisfy(holder.place, merged(wants), purpose):
+                raise DeadEnd(f"the context {context.context} cannot be gathered")
+        return name
 
 
 def merged(wants: list[Want]) -> list[Want]:

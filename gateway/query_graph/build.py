@@ -40,6 +40,7 @@ def _fields(subgraph: Subgraph) -> dict[str, dict[str, FieldMove]]:
                 external=field.external,
                 requires=field.requires,
                 provides=field.provides,
+                contexts=field.contexts,
             )
             for field in known.fields.values()
         }

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from gateway.plan import OperationKind
 from gateway.selection import FieldSet
-from gateway.supergraph import Supergraph, TypeRef
+from gateway.supergraph import FromContext, Supergraph, TypeRef
 
 View: TypeAlias = FieldSet
 """What the visit may take although it is external there, because a ``@provides`` on the way in says so."""
@@ -28,6 +28,8 @@ class FieldMove:
     external: bool
     requires: FieldSet
     provides: View
+    contexts: tuple[FromContext, ...] = ()
+    """Arguments filled from enclosing objects; whoever takes the move has to gather them first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,4 +82,4 @@ class QueryGraph:
                 below += item.fields
         if move.external and not provided:
             return None
-        return move, below, provided or not move.requires
+        return move, below, (provided or not move.requires) and not move.contexts

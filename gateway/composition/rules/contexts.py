@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from graphql import GraphQLInterfaceType
 
-from gateway.composition.field_sets import is_known, selection_or_none
+from gateway.composition.field_sets import context_use, is_known, selection_or_none
 from gateway.composition.findings import across, in_subgraph
 from gateway.composition.merge import is_required
 from gateway.composition.merged import Merged
@@ -15,7 +15,6 @@ from gateway.composition.subgraph import Subgraph, string_argument
 from gateway.errors import CompositionError
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*")
-_USE = re.compile(r"\s*\$([A-Za-z][A-Za-z0-9]*)\s*(\{.*\}|\S.*)\s*", re.DOTALL)
 
 
 def context_names(subgraph: Subgraph) -> Iterator[CompositionError]:
@@ -48,11 +47,11 @@ def context_uses(subgraph: Subgraph) -> Iterator[CompositionError]:
 
 
 def _faults(subgraph: Subgraph, text: str) -> Iterator[tuple[str, str]]:
-    match = _USE.fullmatch(text)
-    if match is None:
+    use = context_use(text)
+    if use is None:
         yield "NO_CONTEXT_IN_SELECTION", f'"{text}" must name a context and a selection: "$context {{ field }}"'
         return
-    name, selected = match[1], match[2]
+    name, selected = use
     setters = [
         found
         for found in subgraph.types.values()

@@ -47,10 +47,16 @@ def batch(fetches: FetchGraph) -> list[Bundle]:
         after = list({id(bundle): bundle for bundle in (bundle_of[each] for each in sorted(group.after))}.values())
         round_ = 1 + max((rounds[id(bundle)] for bundle in after), default=0)
         found = None
-        if group.entity:
+        # Every set of context values is a request of its own: nothing else is to be asked as often.
+        if group.entity and not group.contexts:
             for bundle in bundles:
                 first = bundle.groups[0]
-                if not first.entity or bundle.subgraph != group.subgraph or rounds[id(bundle)] != round_:
+                if (
+                    not first.entity
+                    or first.contexts
+                    or bundle.subgraph != group.subgraph
+                    or rounds[id(bundle)] != round_
+                ):
                     continue
                 if bundle.guard != guards[group.id]:
                     continue
