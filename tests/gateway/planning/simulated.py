@@ -330,7 +330,10 @@ class Interpreter:
             if not holds(selection.conditions, self.variables):
                 continue
             if not isinstance(selection, Field):
-                if selection.on is None or concrete in supergraph.possible[selection.on]:
+                fits = selection.on is None or set(supergraph.possible[concrete]) <= set(
+                    supergraph.possible[selection.on]
+                )
+                if fits:
                     self.project(selection.selections, source, static, into)
                 else:
                     unknown = concrete in supergraph.abstract and any(self.active(selection.selections))
