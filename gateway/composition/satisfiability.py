@@ -150,6 +150,7 @@ class _World:
             for merged_field in merged_type.fields.values()
             for source in merged_field.sources
         }
+        self._connecting = False
         self._closures: dict[int, Places] = {}
         self._steps: dict[tuple[int, str], tuple[bool, Places]] = {}
         for subgraph in merged.subgraphs:
@@ -166,8 +167,15 @@ class _World:
         place = Place(len(self.places), subgraph, type_name, view)
         self.places.append(place)
         self.numbers[subgraph.name, type_name, view] = place.number
-        self._add_fields(place)
-        self._add_hops(place)
+        if not self._connecting:
+            # Its moves lead to more new places: they are a queue, for a recursion would be as deep as the graph.
+            self._connecting = True
+            number = place.number
+            while number < len(self.places):
+                self._add_fields(self.places[number])
+                self._add_hops(self.places[number])
+                number += 1
+            self._connecting = False
         return place.number
 
     def _add_fields(self, place: Place) -> None:

@@ -130,3 +130,10 @@ def test_both_sides_of_a_labelled_override_are_proved() -> None:
     )
     assert codes(result) == ["SATISFIABILITY_ERROR"]
     assert result.errors[0].coordinate == "O.b"
+
+
+def test_a_graph_of_a_thousand_types_in_a_row_is_no_recursion() -> None:
+    chain = " ".join(f'type T{n} @key(fields: "id") {{ id: ID! next: T{n + 1} }}' for n in range(1200))
+    stubs = " ".join(f'type T{n} @key(fields: "id") {{ id: ID! price: Int }}' for n in range(0, 1200, 100))
+    result = composed(one=f"type Query {{ t: T0 }} {chain} type T1200 {{ id: ID! }}", two=stubs)
+    assert codes(result) == []
