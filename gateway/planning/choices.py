@@ -24,6 +24,8 @@ class Choices:
     def __init__(self, answers: tuple[int, ...] = ()) -> None:
         self.answers = answers
         self.asked: list[tuple[int, int]] = []
+        self.work = 0
+        """How much the walk looked at, counted by itself: what it costs, the same on every machine."""
 
     def pick(self, ways: int) -> int:
         """Which of so many ways to take."""
@@ -41,12 +43,14 @@ class DeadEnd(Exception):
 
 
 class Search(Generic[Result]):
-    """Finds the cheapest walk within a budget of walks."""
+    """Finds the cheapest walk within a budget of walks, and of the work they take once one has arrived."""
 
-    def __init__(self, walk: Callable[[Choices], tuple[Cost, Result]], *, walks_max: int) -> None:
+    def __init__(self, walk: Callable[[Choices], tuple[Cost, Result]], *, walks_max: int, work_max: int) -> None:
         self.walk = walk
         self.walks_max = walks_max
+        self.work_max = work_max
         self.walks = 0
+        self.work = 0
         self.truncated = False
         self.seen: set[tuple[int, ...]] = set()
         self.dead_end = ""
@@ -59,7 +63,7 @@ class Search(Generic[Result]):
             candidate = frontier.pop(0)
             if _trimmed(candidate) in self.seen:
                 continue
-            if self.walks >= self.walks_max:
+            if self.walks >= self.walks_max or (best is not None and self.work >= self.work_max):
                 self.truncated = True
                 break
             self.seen.add(_trimmed(candidate))
@@ -68,10 +72,12 @@ class Search(Generic[Result]):
             try:
                 found = self.walk(choices)
             except DeadEnd as end:
+                self.work += choices.work
                 self.dead_end = self.dead_end or str(end)
                 if best is None:
                     frontier += _deviations(choices.asked)
                 continue
+            self.work += choices.work
             if best is None or found[0] < best[0]:
                 best = found
                 frontier = _deviations(choices.asked)

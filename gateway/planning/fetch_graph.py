@@ -99,6 +99,8 @@ class Visit:
     """The ``@interfaceObject`` as which the subgraph knows every object here; None when it knows their types."""
     entered: bool = False
     """The group begins here, so representations for more types may be added."""
+    changed: int = 0
+    """The place's count of changes when the visit was made or last widened."""
 
     def knows(self, object_type: str) -> str:
         """The name under which the visit's subgraph knows an object of this type."""
@@ -118,6 +120,14 @@ class Place:
     visits: list[Visit] = field(default_factory=list)
     below: dict[tuple[str, str], Place] = field(default_factory=dict)
     """(object type, key) → the place below."""
+    changes: int = 0
+
+    def change(self, visit: Visit) -> None:
+        """The visit is new here, or can answer for more types than before."""
+        self.changes += 1
+        visit.changed = self.changes
+        if not any(each is visit for each in self.visits):
+            self.visits.append(visit)
 
     def enclosing(self) -> Iterator[tuple[Place, Types]]:
         """The places above, nearest first, each with the object types there that lead down to here."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from gateway.errors import PlanningFailed
 from gateway.operation import Operation
 from gateway.plan import QueryPlan
@@ -16,8 +18,10 @@ from gateway.planning.walk import Walk
 from gateway.query_graph import build
 from gateway.supergraph import Supergraph
 
-WALKS_MAX = 200
-"""Walks a search may take; one of a large operation is a few milliseconds."""
+WALKS_MAX: Final = 200
+"""Walks a search may take."""
+WORK_MAX: Final = 4_000
+"""Wants they may look at altogether, about ten microseconds each: what bounds the planning of a large operation."""
 
 
 class Planner:
@@ -37,7 +41,7 @@ class Planner:
             bundles = batch(fetches)
             return (depth(bundles), len(bundles), _size(fetches)), bundles
 
-        search = Search(walk, walks_max=WALKS_MAX)
+        search = Search(walk, walks_max=WALKS_MAX, work_max=WORK_MAX)
         bundles = search.run()
         if bundles is None:
             raise PlanningFailed(f"No plan for this operation: {search.dead_end}")

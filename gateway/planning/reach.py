@@ -9,7 +9,7 @@ nothing has to be searched. No choice is made here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -20,6 +20,14 @@ from gateway.selection import FieldSet
 Start: TypeAlias = tuple[str, View, str | None]
 """Where a gathering starts: subgraph, view, stand-in."""
 
+Way: TypeAlias = tuple[int, int, int]
+"""What entering a subgraph for a need costs: leaves it does not answer, hops, and 1 if something is required first."""
+
+Mark: TypeAlias = tuple[str, str, str]
+"""(type, field, subgraph): a field whose requirements are being gathered."""
+
+_WaysAsked: TypeAlias = tuple[str, Need, tuple[Start, ...], frozenset[str], frozenset[Mark], int]
+
 
 class Reach:
     """Which subgraphs can be entered from where; remembered for as long as the query graph lives."""
@@ -27,6 +35,7 @@ class Reach:
     def __init__(self, graph: QueryGraph) -> None:
         self.graph = graph
         self._hops: dict[tuple[str, tuple[Start, ...]], dict[str, int]] = {}
+        self._resolvers: dict[tuple[str, str], tuple[tuple[str, str, bool], ...]] = {}
         self._busy: set[tuple[str, tuple[Start, ...]]] = set()
         self._cuts: set[tuple[str, tuple[Start, ...]]] = set()
 
@@ -62,6 +71,25 @@ class Reach:
         if not self._cuts:
             self._hops[memo] = hops
         return hops
+
+    def resolvers(self, object_type: str, name: str) -> tuple[tuple[str, str, bool], ...]:
+        """(subgraph, the object's name there, nothing required first) of those that can be entered and have the field."""
+        found = self._resolvers.get((object_type, name))
+        if found is None:
+            found = self._resolvers[object_type, name] = tuple(self._find_resolvers(object_type, name))
+        return found
+
+    def _find_resolvers(self, object_type: str, name: str) -> Iterator[tuple[str, str, bool]]:
+        for subgraph, ways in self.graph.entries.get(object_type, {}).items():
+            stand_in = self.graph.stand_ins[subgraph].get(object_type)
+            if name == TYPENAME:
+                # Only a subgraph entered by the interface finds the type; by a concrete name it had to be told.
+                if stand_in is None and any(way.generic for way in ways):
+                    yield subgraph, object_type, True
+                continue
+            move = self.graph.follow(subgraph, (), stand_in or object_type, name)
+            if move is not None:
+                yield subgraph, stand_in or object_type, move[2]
 
     def can_enter(self, object_type: str, way: EntityMove, known: Iterable[Start]) -> bool:
         known = list(known)
@@ -129,7 +157,10 @@ class Coverage:
     def __init__(self, graph: QueryGraph, reach: Reach) -> None:
         self.graph = graph
         self.reach = reach
+        self.order = {name: index for index, name in enumerate(graph.subgraphs)}
         self._local: dict[tuple[Need, str, View, str], int] = {}
+        self._useful: dict[tuple[Need, str, View, str], bool] = {}
+        self._ways: dict[_WaysAsked, Mapping[str, Way]] = {}
 
     def local(self, need: Need, subgraph: str, view: View, known_as: str) -> int:
         """How many of the need's leaves the subgraph answers without leaving it; the field itself must be there."""
@@ -167,6 +198,62 @@ class Coverage:
             )
         return count
 
+    def ways(
+        self,
+        object_type: str,
+        need: Need,
+        starts: tuple[Start, ...],
+        tried: frozenset[str],
+        *,
+        requiring: frozenset[Mark],
+        nearer_than: int,
+    ) -> Mapping[str, Way]:
+        """The subgraphs that could be entered for a need of an object that is at the starts, best first, with the cost."""
+        asked = (object_type, need, starts, tried, requiring, nearer_than)
+        found = self._ways.get(asked)
+        if found is None:
+            found = self._ways[asked] = dict(self.best_first(dict(self._find_ways(*asked))))
+        return found
+
+    def best_first(self, ways: Mapping[str, Way]) -> list[tuple[str, Way]]:
+        """Fewest leaves missing, then nothing required, then few hops; the supergraph's order where all that is equal."""
+        order = self.order
+        return sorted(ways.items(), key=lambda way: (way[1][0], way[1][2], way[1][1], order[way[0]]))
+
+    def _find_ways(
+        self,
+        object_type: str,
+        need: Need,
+        starts: tuple[Start, ...],
+        tried: frozenset[str],
+        requiring: frozenset[Mark],
+        nearer_than: int,
+    ) -> Iterator[tuple[str, Way]]:
+        hops = self.reach.hops(object_type, starts)
+        everybody: list[Start] | None = None
+        for subgraph, known_as, direct in self.reach.resolvers(object_type, need.name):
+            hop = hops.get(subgraph)
+            if hop is None or subgraph in tried or hop >= nearer_than:
+                continue
+            if need.name == TYPENAME:
+                yield subgraph, (0, hop, 0)
+                continue
+            if not self.useful(need, subgraph, (), known_as):
+                continue
+            if everybody is None:
+                entered = [name for name, distance in hops.items() if distance]
+                everybody = [*starts, *((name, (), self.graph.stand_ins[name].get(object_type)) for name in entered)]
+            if not direct:
+                mark = (object_type, need.name, subgraph)
+                required = self.graph.fields[subgraph][known_as][need.name].requires
+                if mark in requiring or not self.reach.can_gather(object_type, required, everybody, requiring | {mark}):
+                    continue
+            ways = self.graph.entries[object_type][subgraph]
+            if hop == 0 and not any(self.reach.can_enter(object_type, way, everybody) for way in ways):
+                continue
+            missing = need.leaves - self.local(need, subgraph, (), known_as)
+            yield subgraph, (missing, hop, 0 if direct else 1)
+
     def parted(self, need: Need, subgraph: str, view: View, known_as: str) -> tuple[Need | None, Need | None]:
         """The need cut in two: what the subgraph answers without leaving it, and the rest."""
         if self.local(need, subgraph, view, known_as) == need.leaves:
@@ -197,6 +284,13 @@ class Coverage:
         """Whether asking this field there brings anything: a leaf of it, or an entity to go on from."""
         if not need.below:
             return True
+        asked = (need, subgraph, view, known_as)
+        found = self._useful.get(asked)
+        if found is None:
+            found = self._useful[asked] = self._is_useful(need, subgraph, view, known_as)
+        return found
+
+    def _is_useful(self, need: Need, subgraph: str, view: View, known_as: str) -> bool:
         if self.local(need, subgraph, view, known_as):
             return True
         move = self.graph.follow(subgraph, view, known_as, need.name)
@@ -206,7 +300,7 @@ class Coverage:
             return True
         stand_in = target if self.graph.is_stand_in(subgraph, target) else None
         starts: tuple[Start, ...] = ((subgraph, move[1], stand_in),)
-        for types, inner in need.below:
+        for types, inner in need.below or ():
             for each in types:
                 if each not in self.graph.objects[subgraph].get(target, ()):
                     continue

@@ -21,8 +21,10 @@ walk asks its ``Choices``; the search around it tries the others.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
 
 from gateway.operation import Operation
 from gateway.plan import OperationKind
@@ -30,12 +32,14 @@ from gateway.planning.choices import Choices, DeadEnd
 from gateway.planning.fetch_graph import FetchGraph, Group, Holder, Input, Place, SelectionTree, Visit, select
 from gateway.planning.guards import ALWAYS
 from gateway.planning.needs import TYPENAME, Need, Needs, Types, of_field_set
-from gateway.planning.reach import Coverage, Start
+from gateway.planning.reach import Coverage, Start, Way
 from gateway.query_graph import EntityMove, QueryGraph, View
 from gateway.selection import FieldSet, print_field_set
 from gateway.supergraph import FromContext
 
 NEVER_NEAR = 1 << 30
+CHOICES_MAX: Final = 4
+"""Of how many subgraphs the search may try each as the widest cover."""
 NESTING_MAX = 60
 """Deeper chains of requirements than this are a dead end, not a plan."""
 
@@ -78,6 +82,7 @@ class Walk:
         self.keys = operation.keys
         self.choices = choices
         self.fetches = FetchGraph()
+        self.order = coverage.order
         self.root = Place(static=operation.root_type, types=(operation.root_type,))
 
     def run(self) -> FetchGraph:
@@ -126,30 +131,47 @@ class Walk:
         self.take_directly(place, wants, purpose, left)
         failed: list[Want] = []
         while left:
-            chances = self.chances(place, left, purpose)
-            hopeless = [want for want, ways in chances if not ways]
-            failed += hopeless
-            chances = [(want, ways) for want, ways in chances if ways]
+            chances: list[tuple[Want, str]] = []
+            for want, name in self.chances(place, left, purpose):
+                if name is None:
+                    failed.append(want)
+                else:
+                    chances.append((want, name))
             if not chances:
                 break
             subgraph = self.next_subgraph(chances)
             mine: list[Want] = []
             rest: list[Want] = []
-            for want, ways in chances:
-                (mine if ways[0][1] == subgraph else rest).append(want)
+            for want, name in chances:
+                (mine if name == subgraph else rest).append(want)
+            before = place.changes
             left = self.enter(place, subgraph, mine, purpose)
             again: list[Want] = []
-            self.take_directly(place, rest + left, purpose, again)
+            self.take_directly(place, rest, purpose, again, since=before)
+            self.take_directly(place, left, purpose, again)
             left = again
         return failed
 
-    def take_directly(self, place: Place, wants: list[Want], purpose: Purpose, left: list[Want]) -> None:
-        """Let visits that are already here answer; what none can goes to ``left``."""
-        queue = list(wants)
+    def take_directly(
+        self, place: Place, wants: list[Want], purpose: Purpose, left: list[Want], since: int = 0
+    ) -> None:
+        """Let visits that are already here answer; what none can goes to ``left``.
+
+        ``since``: what no visit could answer after so many changes of the place can only be answered by later ones.
+        """
+        queue = deque(wants)
         while queue:
-            want = queue.pop(0)
+            want = queue.popleft()
+            self.choices.work += 1
+            if want.need.below is None and len(want.types) == 1:
+                visit = self.visit_for_leaf(place, want, purpose, since)
+                if visit is None:
+                    left.append(want)
+                else:
+                    self.take_leaf(place, visit, want, purpose)
+                continue
             for types, visits in self.by_visits(place, want, purpose):
-                part = replace(want, types=types)
+                part = want if types == want.types else replace(want, types=types)
                 if not visits:
                     left.append(part)
                     continue
@@ -158,6 +180,19 @@ class Walk:
                     left.append(part)
                     continue
                 queue.extend(self.take(place, visit, part, purpose))
+
+    def visit_for_leaf(self, place: Place, want: Want, purpose: Purpose, since: int) -> Visit | None:
+        """The earliest visit that answers a leaf of one type, if one does."""
+        found: Visit | None = None
+        (object_type,) = want.types
+        for visit in place.visits:
+            if (
+                visit.changed > since
+                and self.can_take(visit, object_type, want, purpose)
+                and (found is None or self.fetches.round(visit.group) < self.fetches.round(found.group))
+            ):
+                found = visit
+        return found
 
     def by_visits(self, place: Place, want: Want, purpose: Purpose) -> Iterator[tuple[Types, list[Visit | None]]]:
         """The want's types, grouped by which visits can answer, best first; None among them: rather enter another subgraph."""
@@ -208,13 +243,10 @@ class Walk:
     def take(self, place: Place, visit: Visit, want: Want, purpose: Purpose) -> list[Want]:
         """Put the need into the visit's document and answer what is below it; give back the residue."""
         need = want.need
-        if purpose.consumer is not None:
-            self.fetches.wait(purpose.consumer, visit.group)
-        else:
-            visit.group.guards.append(need.guard)
-        if need.name == TYPENAME:
-            visit.tree.typename = True
+        if need.below is None:
+            self.take_leaf(place, visit, want, purpose)
             return []
+        self.commit(visit, need, purpose)
         subgraph = visit.group.subgraph
         guard = need.guard if purpose.consumer is None else ALWAYS
         split = place is self.root and self.operation.kind is OperationKind.QUERY
@@ -229,8 +261,6 @@ class Walk:
         residue: list[Want] = []
         for (_, _, view, target), types in parts.items():
             selected = select(visit.tree, tuple(dict.fromkeys(visit.knows(each) for each in types)), need, guard)
-            if need.below is None:
-                continue
             assert selected.below is not None
             child = self.place_below(place, tuple(types), need, target)
             inner = self.visit_below(child, visit.group, selected.below, view, target)
@@ -253,6 +283,31 @@ class Walk:
             if kept_back:
                 residue.append(Want(tuple(types), need.only(tuple(kept_back)), want.tried | {subgraph}))
         return residue
+
+    def take_leaf(self, place: Place, visit: Visit, want: Want, purpose: Purpose) -> None:
+        need = want.need
+        self.commit(visit, need, purpose)
+        if need.name == TYPENAME:
+            visit.tree.typename = True
+            return
+        guard = need.guard if purpose.consumer is None else ALWAYS
+        if len(want.types) == 1:
+            select(visit.tree, (visit.knows(want.types[0]),), need, guard)
+            return
+        # Types that have the field already, each in its own right, keep their own.
+        parts: dict[int, list[str]] = {}
+        for each in want.types:
+            known_as = visit.knows(each)
+            parts.setdefault(id(visit.tree.fields.get(known_as, {}).get(need.key)), []).append(known_as)
+        for types in parts.values():
+            select(visit.tree, tuple(dict.fromkeys(types)), need, guard)
+
+    def commit(self, visit: Visit, need: Need, purpose: Purpose) -> None:
+        """The visit's group is wanted for this: by the client under its guard, or before the consumer."""
+        if purpose.consumer is not None:
+            self.fetches.wait(purpose.consumer, visit.group)
+        else:
+            visit.group.guards.append(need.guard)
 
     def split(
         self, place: Place, types: list[str], need: Need, inner: Need, present: Types, visit: Visit, want: Want
@@ -296,7 +351,7 @@ class Walk:
         stand_in = target if self.graph.is_stand_in(group.subgraph, target) else None
         types = tuple(each for each in place.types if each in self.graph.objects[group.subgraph].get(target, ()))
         visit = Visit(group=group, tree=tree, view=view, types=types, stand_in=stand_in)
-        place.visits.append(visit)
+        place.change(visit)
         return visit
 
     def starts(self, place: Place, object_type: str, purpose: Purpose) -> tuple[Start, ...]:
@@ -308,83 +363,53 @@ class Walk:
                 found[visit.group.subgraph, visit.view, visit.stand_in] = None
         return tuple(found)
 
-    def ways(self, place: Place, want: Want, purpose: Purpose) -> list[tuple[int, int, int, str]]:
-        """(leaves missing, hops, requires, subgraph order) of the subgraphs that could be entered for *all* types of the want."""
-        found: dict[str, tuple[int, int, int]] = {}
-        for position, each in enumerate(want.types):
+    def ways(self, place: Place, want: Want, purpose: Purpose) -> list[FullWay]:
+        """The subgraphs that could be entered for *all* types of the want, best first."""
+        found = self.ways_of(place, want.types[0], want, purpose)
+        for each in want.types[1:]:
             ways = self.ways_of(place, each, want, purpose)
-            if position == 0:
-                found = ways
-                continue
             found = {
                 name: (max(cost[0], ways[name][0]), max(cost[1], ways[name][1]), max(cost[2], ways[name][2]))
                 for name, cost in found.items()
                 if name in ways
             }
-        order = {name: index for index, name in enumerate(self.graph.subgraphs)}
-        return sorted(
-            ((*cost, name) for name, cost in found.items()), key=lambda way: (way[0], way[2], way[1], order[way[3]])
-        )
+        if len(want.types) == 1:
+            return [(*cost, name) for name, cost in found.items()]
+        return [(*cost, name) for name, cost in self.coverage.best_first(found)]
 
-    def ways_of(self, place: Place, object_type: str, want: Want, purpose: Purpose) -> dict[str, tuple[int, int, int]]:
-        found: dict[str, tuple[int, int, int]] = {}
+    def ways_of(self, place: Place, object_type: str, want: Want, purpose: Purpose) -> Mapping[str, Way]:
+        """The same for one of the types, best first."""
         need = want.need
         if place.static in self.graph.roots:
+            found: dict[str, Way] = {}
             for subgraph in self.graph.entered[self.graph.roots[place.static]]:
                 if subgraph in want.tried:
                     continue
                 move = self.graph.follow(subgraph, (), object_type, need.name)
                 if move is not None and self.coverage.useful(need, subgraph, (), object_type):
                     found[subgraph] = (need.leaves - self.coverage.local(need, subgraph, (), object_type), 1, 0)
-            return found
+            return dict(self.coverage.best_first(found))
         starts = self.starts(place, object_type, purpose)
-        hops = self.reach.hops(object_type, starts)
-        everybody: list[Start] | None = None
-        for subgraph, ways in self.graph.entries.get(object_type, {}).items():
-            hop = hops.get(subgraph)
-            if hop is None or subgraph in want.tried or hop >= purpose.nearer_than:
-                continue
-            stand_in = self.graph.stand_ins[subgraph].get(object_type)
-            if need.name == TYPENAME:
-                # Only a subgraph entered by the interface finds the type; by a concrete name it had to be told.
-                if stand_in is None and any(way.generic for way in ways):
-                    found[subgraph] = (0, hop, 0)
-                continue
-            move = self.graph.follow(subgraph, (), stand_in or object_type, need.name)
-            if move is None or not self.coverage.useful(need, subgraph, (), stand_in or object_type):
-                continue
-            if everybody is None:
-                everybody = [
-                    *starts,
-                    *(
-                        (name, (), self.graph.stand_ins[name].get(object_type))
-                        for name, distance in hops.items()
-                        if distance
-                    ),
-                ]
-            requires = 0
-            if move[0].contexts and not all(self.holders(place, context) for context in move[0].contexts):
-                continue
-            if not move[2]:
-                mark = (object_type, need.name, subgraph)
-                if mark in purpose.requiring or not self.reach.can_gather(
-                    object_type, move[0].requires, everybody, purpose.requiring | {mark}
-                ):
-                    continue
-                requires = 1
-            if hop == 0 and not any(self.reach.can_enter(object_type, way, everybody) for way in ways):
-                continue
-            missing = need.leaves - self.coverage.local(need, subgraph, (), stand_in or object_type)
-            found[subgraph] = (missing, hop, requires)
-        return found
+        ways = self.coverage.ways(
+            object_type, need, starts, want.tried, requiring=purpose.requiring, nearer_than=purpose.nearer_than
+        )
+        if not self.graph.supergraph.contexts:
+            return ways
+        return {name: way for name, way in ways.items() if self.enclosed(place, object_type, name, need.name)}
 
-    def chances(self, place: Place, wants: list[Want], purpose: Purpose) -> list[tuple[Want, list[tuple[int, str]]]]:
-        """Each want (split by type where its types have different chances) with its subgraphs, best first."""
-        found: list[tuple[Want, list[tuple[int, str]]]] = []
+    def enclosed(self, place: Place, object_type: str, subgraph: str, name: str) -> bool:
+        """Whether every context that the subgraph's field takes a value from surely encloses the objects here."""
+        known_as = self.graph.stand_ins[subgraph].get(object_type, object_type)
+        move = self.graph.fields[subgraph].get(known_as, {}).get(name)
+        return move is None or all(self.holders(place, context) for context in move.contexts)
+
+    def chances(self, place: Place, wants: list[Want], purpose: Purpose) -> list[tuple[Want, str | None]]:
+        """Each want (split by type where its types have different chances) with the subgraph to ask; None: nobody."""
+        found: list[tuple[Want, list[FullWay]]] = []
         for want in wants:
             ways = self.ways(place, want, purpose)
             if ways or len(want.types) == 1:
-                found.append((want, [(way[0], way[3]) for way in ways]))
+                found.append((want, ways))
                 continue
             grouped: dict[tuple[str, ...], list[str]] = {}
             for each in want.types:
@@ -392,43 +417,34 @@ class Walk:
                 grouped.setdefault(names, []).append(each)
             for types in grouped.values():
                 part = replace(want, types=tuple(types))
-                found.append((part, [(way[0], way[3]) for way in self.ways(place, part, purpose)]))
+                found.append((part, self.ways(place, part, purpose)))
         return self.assigned(found)
 
-    def assigned(self, chances: list[tuple[Want, list[tuple[int, str]]]]) -> list[tuple[Want, list[tuple[int, str]]]]:
-        """Put each want's best way first: subgraphs that are needed anyway before others, then the widest cover."""
-        forced: dict[str, None] = {ways[0][1]: None for _, ways in chances if len(ways) == 1}
-        result: list[tuple[Want, list[tuple[int, str]]]] = []
-        open_wants = [(want, ways) for want, ways in chances if len(ways) > 1]
-        chosen = dict(forced)
-        while True:
-            uncovered = [
-                (want, ways)
-                for want, ways in open_wants
-                if not any(name in chosen and missing == ways[0][0] for missing, name in ways)
-            ]
-            if not uncovered:
-                break
-            scores: dict[str, tuple[int, int]] = {}
+    def assigned(self, chances: list[tuple[Want, list[FullWay]]]) -> list[tuple[Want, str | None]]:
+        """Each want's subgraph: one that is needed anyway before others, then the widest cover."""
+        chosen = {ways[0][3] for _, ways in chances if len(ways) == 1}
+        uncovered = [(want, ways) for want, ways in chances if len(ways) > 1 and not covered(ways, chosen)]
+        while uncovered:
+            whole: dict[str, int] = {}
+            leaves: dict[str, int] = {}
             for want, ways in uncovered:
-                for missing, name in ways:
-                    whole, leaves = scores.get(name, (0, 0))
-                    scores[name] = (whole + (missing == ways[0][0]), leaves + want.need.leaves - missing)
-            order = {name: index for index, name in enumerate(self.graph.subgraphs)}
-            ranked = sorted(scores, key=lambda name: (-scores[name][0], -scores[name][1], order[name]))
-            ranked = [name for name in ranked if scores[name][0]][:4]
-            chosen[ranked[self.choices.pick(len(ranked))]] = None
-        for want, ways in chances:
-            result.append((want, sorted(ways, key=lambda way: (way[0], way[1] not in chosen))))
-        return result
+                fewest, wanted = ways[0][0], want.need.leaves
+                for missing, _, _, name in ways:
+                    if missing == fewest:
+                        whole[name] = whole.get(name, 0) + 1
+                    leaves[name] = leaves.get(name, 0) + wanted - missing
+            ranked = sorted(whole, key=lambda name: (-whole[name], -leaves[name], self.order[name]))[:CHOICES_MAX]
+            chosen.add(ranked[self.choices.pick(len(ranked))])
+            uncovered = [(want, ways) for want, ways in uncovered if not covered(ways, chosen)]
+        return [(want, best(ways, chosen) if ways else None) for want, ways in chances]
 
-    def next_subgraph(self, chances: list[tuple[Want, list[tuple[int, str]]]]) -> str:
+    def next_subgraph(self, chances: list[tuple[Want, str]]) -> str:
         """Which of the assigned subgraphs to enter first: the one whose wants require least."""
         ranks: dict[str, int] = {}
-        for want, ways in chances:
-            name = ways[0][1]
-            ranks[name] = max(ranks.get(name, 0), int(self.requires(name, want)))
-        return min(ranks, key=lambda name: (ranks[name], self.graph.subgraphs.index(name)))
+        for want, name in chances:
+            if not ranks.get(name):
+                ranks[name] = int(self.requires(name, want))
+        return min(ranks, key=lambda name: (ranks[name], self.order[name]))
 
     def requires(self, subgraph: str, want: Want) -> bool:
         for each in want.types:
@@ -475,6 +491,7 @@ class Walk:
             ):
                 self.wait_for(purpose, visit.group)
                 self.widen(place, visit, types, purpose)
+                place.change(visit)
                 return visit
         return self.new_visit(place, subgraph, types, purpose)
 
@@ -494,10 +511,10 @@ class Walk:
                 if not other.entered:
                     self.fetches.wait(group, other.group)
                     break
-            place.visits.append(visit)
+            place.change(visit)
             return visit
         self.widen(place, visit, types, purpose)
-        place.visits.append(visit)
+        place.change(visit)
         return visit
 
     def widen(self, place: Place, visit: Visit, types: Types, purpose: Purpose) -> None:
@@ -578,6 +595,7 @@ class Walk:
             ):
                 self.wait_for(purpose, visit.group)
                 self.widen(place, visit, want.types, purpose)
+                place.change(visit)
                 return visit
         return self.new_visit(place, subgraph, types, purpose)
 
@@ -667,6 +685,20 @@ class Walk:
             if self.satisfy(holder.place, merged(wants), purpose):
                 raise DeadEnd(f"the context {context.context} cannot be gathered")
         return name
+
+
+FullWay: TypeAlias = tuple[int, int, int, str]
+"""A ``Way`` and the subgraph it leads to."""
+
+
+def covered(ways: list[FullWay], chosen: Set[str]) -> bool:
+    """Whether one of the best ways leads to a chosen subgraph."""
+    return any(way[3] in chosen for way in ways if way[0] == ways[0][0])
+
+
+def best(ways: list[FullWay], chosen: Set[str]) -> str:
+    """Of the best ways the first to a chosen subgraph, or simply the first."""
+    return next((way[3] for way in ways if way[0] == ways[0][0] and way[3] in chosen), ways[0][3])
 
 
 def merged(wants: list[Want]) -> list[Want]:
