@@ -348,7 +348,9 @@ def _complete_from_interface_objects(merged: Merged) -> None:
                 if own is not None:
                     own.from_interface_object = own.from_interface_object or _adds(own, objects, field)
                     if own.from_interface_object and not own.owned:
-                        own.type, own.arguments = field.type, field.arguments
+                        # Arguments come from subgraphs that resolve the field for this very type, and none does.
+                        external, _ = common_type((s.field.type for s in own.sources), merged.types, narrowest=False)
+                        own.type = external or field.type
                     continue
                 holder.fields[name] = MergedField(
                     name=name,

@@ -462,8 +462,9 @@ def _same_type(own: TypeNode, expected: TypeNode, field_set_names: set[str]) -> 
     own_name, expected_name = _type_name(own), _type_name(expected)
     if own_text == expected_text:
         return True
-    # Federation 1 libraries print field sets as String or _FieldSet, and sometimes nullable.
+    # Federation 1 libraries print field sets as String or _FieldSet, and sometimes nullable or as a list of names.
     if expected_name in field_set_names and own_name in field_set_names | {"String"}:
+        own_text = own_text.replace(f"[{own_name}!]", own_name).replace(f"[{own_name}]", own_name)
         return own_text.replace(own_name, "").rstrip("!") == expected_text.replace(expected_name, "").rstrip("!")
     return own_name == expected_name and own_text + "!" == expected_text
 

@@ -24,7 +24,11 @@ from gateway.composition.rules.inaccessible_elements import inaccessible_element
 from gateway.composition.rules.interface_fields import interface_fields
 from gateway.composition.rules.interface_key_places import interface_key_places
 from gateway.composition.rules.interface_keys import interface_keys
-from gateway.composition.rules.interface_objects import interface_object_keys, interface_object_places
+from gateway.composition.rules.interface_objects import (
+    interface_object_implementations,
+    interface_object_keys,
+    interface_object_places,
+)
 from gateway.composition.rules.key_fields import key_fields
 from gateway.composition.rules.kinds import kinds
 from gateway.composition.rules.link_names import link_names
@@ -73,6 +77,7 @@ MERGE_RULES: tuple[Callable[[Merged], Iterator[CompositionError]], ...] = (
 
 SUPERGRAPH_RULES: tuple[Callable[[Merged], Iterator[CompositionError]], ...] = (
     interface_fields,
+    interface_object_implementations,
     requires_in_supergraph,
     transitive_authorization,
 )

@@ -23,6 +23,11 @@ def interface_keys(subgraph: Subgraph) -> Iterator[CompositionError]:
                 continue
             for implementation in implementations:
                 own = [other for other in subgraph.keys.get(implementation.name, ()) if _normal(other) == _normal(key)]
+                if not own and any(
+                    other.selection is None or not is_known(subgraph.schema, implementation, other.selection)
+                    for other in subgraph.keys.get(implementation.name, ())
+                ):
+                    continue  # One of its keys has a fault, which is reported; it may have been meant as this one.
                 if not own:
                     fix = f'add @key(fields: "{key.fields}") to "{implementation.name}"'
                 elif not any(other.resolvable for other in own):

@@ -394,3 +394,37 @@ def test_federation_1_extensions_need_a_definition_elsewhere() -> None:
     extension = 'type T @extends @key(fields: "id") { id: ID @external x: Int }'
     assert codes(composed_1(one="type Query { t: T } " + extension)) == ["EXTENSION_WITH_NO_BASE"]
     assert composed_1(one="type Query { t: T } " + extension, two='type T @key(fields: "id") { id: ID }').ok
+
+
+def price_of_an_interface_object(field: str, external: str) -> list[str]:
+    """``price`` comes from an interface object; one subgraph that knows the implementation requires it."""
+    result = composed(
+        one='type Query { i: I } interface I @key(fields: "id") { id: ID! } type A implements I @key(fields: "id") { id: ID! }',
+        two=f'type I @key(fields: "id") @interfaceObject {{ id: ID! {field} }}',
+        three=f'type A @key(fields: "id") {{ id: ID! {external} @external n: Int @requires(fields: "price") }}',
+    )
+    return [f"{error.published_code} {error.coordinate}" for error in result.errors]
+
+
+def test_a_field_of_an_interface_object_may_be_required_of_an_implementation() -> None:
+    assert price_of_an_interface_object("price: Int", "price: Int") == []
+
+
+@pytest.mark.parametrize(
+    ("field", "external"), [("price(in: ID): Int", "price(in: ID): Int"), ("price: Int", "price: String")]
+)
+def test_an_external_field_of_an_interface_object_must_implement_the_interface(field: str, external: str) -> None:
+    assert price_of_an_interface_object(field, external) == ["INVALID_GRAPHQL A.price"]
+
+
+def test_a_faulty_key_of_an_implementation_is_one_fault_and_not_two() -> None:
+    result = composed(
+        one='type Query { i: I } interface I @key(fields: "id") { id: ID! }'
+        ' type A implements I @key(fields: "nope") { id: ID! }'
+    )
+    assert codes(result) == ["KEY_INVALID_FIELDS"]
+
+
+def test_a_printed_definition_of_key_may_take_a_list_of_field_sets() -> None:
+    printed = "directive @key(fields: [String!]!, resolvable: Boolean = true) repeatable on OBJECT | INTERFACE\n"
+    assert codes(composed(one=printed + 'type Query { a: A } type A @key(fields: "id") { id: ID! }')) == []
