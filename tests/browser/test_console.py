@@ -1,12 +1,13 @@
 """The console as a person meets it: the board moves, the page assembles, the plan is a picture."""
 
+import asyncio
 import json
 import os
 import re
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from gateway.local.client import HouseClient
 from tests.kit import shop
@@ -83,6 +84,36 @@ async def test_the_explorer_draws_the_plan_and_runs_the_operation(page: Page, ho
     await expect(page.locator("pre.result")).to_contain_text('"web-eu"')
     answer = json.loads(await page.locator("pre.result").inner_text())
     assert "errors" not in answer
+
+
+async def test_a_plan_that_comes_late_does_not_replace_the_one_asked_for_after_it(
+    page: Page, house: RunningHouse
+) -> None:
+    late = asyncio.Event()
+    told = asyncio.Event()
+    questions = 0
+
+    async def hold_the_first(route: Route) -> None:
+        nonlocal questions
+        questions += 1
+        if questions == 1:
+            await late.wait()
+            await route.continue_()
+            told.set()
+        else:
+            await route.continue_()
+
+    await page.route("**/plan", hold_the_first)
+    await page.goto(f"{house.house.gateway_url}/#explorer")
+    await page.get_by_label("Named operations").select_option("ProductPage")
+    picture = page.locator("svg.plan")
+    await expect(picture).to_be_visible(timeout=15_000)
+    async with page.expect_response("**/plan"):
+        late.set()
+    await asyncio.wait_for(told.wait(), 10)
+    await page.get_by_role("button", name="Run").click()
+    await expect(page.locator("pre.result")).to_contain_text('"saffron-parka-1"', timeout=15_000)
+    await expect(picture).to_be_visible()
 
 
 async def test_the_page_loads_nothing_from_anywhere_else(page: Page, house: RunningHouse) -> None:

@@ -41,6 +41,7 @@ export function explorer(place) {
 
   let schema = null;
   let timer;
+  let drawing = 0; // Which plan was asked for last: answers may overtake each other, the newest question wins.
 
   function remember() {
     localStorage.setItem(REMEMBERED, JSON.stringify({ query: query.value, variables: variables.value }));
@@ -76,7 +77,9 @@ export function explorer(place) {
   }
 
   async function drawPlan() {
+    const asked = ++drawing;
     const answer = await plan(query.value);
+    if (asked !== drawing) return;
     if (!answer.plan) {
       facts.textContent = "";
       return void replace(picture, notice("No plan", answer.errors?.[0]?.message ?? answer.message ?? "This gateway shows plans in development only."));
