@@ -84,7 +84,7 @@ class ResponseKeys:
     known: dict[tuple[str, str], str] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     repeated: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
-    """(field name, printed arguments) of a mutation's root field → response key → canonical key."""
+    """(field name, printed arguments) of an object or of a mutation's root field → response key → canonical key."""
 
     def key(self, name: str, arguments: str) -> str:
         found = self.known.get((name, arguments))
@@ -95,15 +95,16 @@ class ResponseKeys:
             self.known[name, arguments] = found
         return found
 
-    def root_key(self, name: str, arguments: str, response_key: str) -> str:
-        """Of a mutation's root field: asked for under two names it is to be done twice, hence has two keys."""
+    def apart_key(self, name: str, arguments: str, response_key: str) -> str:
+        """Of what is two things under two names: a mutation's root field is done twice, and an object may be null under one
+        name alone, because of what is wanted below it there."""
         names = self.repeated.setdefault((name, arguments), {})
         if response_key not in names:
             names[response_key] = self.key(name, f"{arguments} as {response_key}" if names else arguments)
         return names[response_key]
 
     def all(self, name: str, arguments: str) -> frozenset[str]:
-        """Every canonical key these have; one, but for repeated mutations."""
+        """Every canonical key these have: several for what was asked for under several names."""
         first = self.known.get((name, arguments))
         return frozenset((*self.repeated.get((name, arguments), {}).values(), *([first] if first else ())))
 
@@ -201,7 +202,9 @@ class _Normaliser:
         return Field(
             name=name,
             response_key=response_key,
-            key=self.keys.root_key(name, arguments, response_key) if apart else self.keys.key(name, arguments),
+            key=self.keys.apart_key(name, arguments, response_key)
+            if apart or node.selection_set
+            else self.keys.key(name, arguments),
             arguments=arguments,
             variables=_variables(node),
             conditions=conditions,

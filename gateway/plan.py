@@ -4,10 +4,11 @@ A plan is a **graph of fetches**: each fetch names the fetches it waits for, and
 ``Sequence`` and ``Parallel`` are only a way to print it.
 
 All fetches write into **one merged tree**, whose object keys are *canonical keys*: the field's name, or ``name__2``,
-``name__3`` … for the second, third … distinct argument list of that field name in the operation. The client's aliases
-appear in the projection alone, so a plan's fetches never collide over what a client called things. Where a subgraph's
-document must alias nevertheless (two object types whose field of one name has different types), the fetch carries
-renames that the executor applies before it merges.
+``name__3`` … for the second, third … distinct argument list of that field name in the operation. An object that the
+client asked for under two names has two keys, arguments equal or not: what is wanted below it may null it under one name
+alone. The client's aliases appear in the projection alone, so a plan's fetches never collide over what a client called
+things. Where a subgraph's document must alias nevertheless (two object types whose field of one name has different
+types), the fetch carries renames that the executor applies before it merges.
 
 ``__typename`` in the merged tree is always the concrete object type's name: the planner never asks it of a subgraph
 that knows the type only as an ``@interfaceObject``.

@@ -343,26 +343,21 @@ def client_paths(node: Node, value: Any, path: ResponsePath) -> list[ResponsePat
     """Where the client sees a place of the merged tree: its canonical keys as response keys, once for every alias.
 
     Where the client selected it nowhere (a key or a required field that the planner added), what leads there: the
-    longest paths it did select. An alias that did not select it, but is null with all others because of it, counts too.
+    longest path it did select.
     """
-    found = list(_client_paths(node, value, path, ()))
-    longest = max(len(each) for each, _ in found)
-    return list(dict.fromkeys(each for each, nulled in found if nulled or len(each) == longest))
+    return list(dict.fromkeys(_client_paths(node, value, path, ())))
 
 
-def _client_paths(
-    node: Node, value: Any, path: ResponsePath, so_far: ResponsePath
-) -> Iterator[tuple[ResponsePath, bool]]:
-    """Each path with whether it ends early at a null."""
+def _client_paths(node: Node, value: Any, path: ResponsePath, so_far: ResponsePath) -> Iterator[ResponsePath]:
     if not path:
-        yield so_far, False
+        yield so_far
         return
     step, rest = path[0], path[1:]
     if isinstance(node, AbstractNode):
         # What is null has no type: the error that nulled it is told at the field that the client selected.
         chosen = node.node(value) if value.__class__ is dict else node.selecting(step)
         if chosen is None:
-            yield so_far, value is None
+            yield so_far
             return
         node = chosen
     if isinstance(node, ListNode) and isinstance(step, int):
@@ -377,4 +372,4 @@ def _client_paths(
                 selected = True
                 yield from _client_paths(below, inside, rest, (*so_far, response_key))
     if not selected:
-        yield so_far, value is None
+        yield so_far

@@ -144,6 +144,12 @@ class _Request:
 
     def compatible(self, groups: list[Group], group: Group) -> bool:
         for other in groups:
+            required = any(len(given.fields) > 1 for each in (other, group) for given in each.inputs.values())
+            names = [{given.typename for given in each.inputs.values()} for each in (other, group)]
+            stand_ins = [name for name in names[0] & names[1] if self.graph.is_stand_in(self.subgraph, name)]
+            same = set(other.inputs) == set(group.inputs) or len(asked_as(other) | asked_as(group)) == 1
+            if required and stand_ins and not same:
+                return False  # what one asks of the stand-in, the other's objects would be asked, too
             for each, mine in group.inputs.items():
                 theirs = other.inputs.get(each)
                 if theirs is not None and (theirs.typename, theirs.fields) != (mine.typename, mine.fields):
@@ -381,3 +387,8 @@ def _narrowed(field: RequiredField, only_types: tuple[str, ...]) -> RequiredFiel
     return RequiredField(
         name=field.name, key=field.key, nullable=field.nullable, only_types=only_types, fields=field.fields
     )
+
+
+def asked_as(group: Group) -> set[tuple[str, tuple[FieldSet, ...]]]:
+    """The distinct representations of a group, as far as they are equal for all types."""
+    return {(given.typename, tuple(fields for _, fields in given.fields)) for given in group.inputs.values()}

@@ -99,6 +99,8 @@ class Visit:
     """The ``@interfaceObject`` as which the subgraph knows every object here; None when it knows their types."""
     entered: bool = False
     """The group begins here, so representations for more types may be added."""
+    requiring: bool = False
+    """Some field of its document has requirements."""
     changed: int = 0
     """The place's count of changes when the visit was made or last widened."""
 

@@ -455,22 +455,43 @@ class Walk:
         return False
 
     def enter(self, place: Place, subgraph: str, wants: list[Want], purpose: Purpose) -> list[Want]:
-        """Make (or widen) a fetch group of the subgraph here for these wants; give back what it could not answer."""
+        """Make (or widen) fetch groups of the subgraph here for these wants; give back what it could not answer.
+
+        A visit knows its objects by their own types or all by one stand-in, so each such part is entered for itself.
+        """
+        parts: dict[str | None, list[Want]] = {}
+        stand_ins = self.graph.stand_ins[subgraph]
+        for want in wants:
+            members: dict[str | None, list[str]] = {}
+            for each in want.types:
+                members.setdefault(stand_ins.get(each), []).append(each)
+            for stand_in, types in members.items():
+                part = want if len(members) == 1 else replace(want, types=tuple(types))
+                parts.setdefault(stand_in, []).append(part)
+        return [
+            each for stand_in, mine in parts.items() for each in self.enter_as(place, subgraph, stand_in, mine, purpose)
+        ]
+
+    def enter_as(
+        self, place: Place, subgraph: str, stand_in: str | None, wants: list[Want], purpose: Purpose
+    ) -> list[Want]:
         residue: list[Want] = []
         requiring = [want for want in wants if self.requires(subgraph, want)]
         plain = [want for want in wants if want not in requiring]
         joined = not requiring or not plain or self.choices.pick(2) == 0
         hosts: list[Visit] = []
         if requiring:
-            types = tuple(dict.fromkeys(each for want in requiring for each in want.types))
+            together = tuple(dict.fromkeys(each for want in requiring for each in want.types))
             for want in requiring:
-                host = self.host(place, subgraph, want, purpose, hosts, types)
+                # A stand-in is asked for the same fields whatever its types, so each of them brings what these require.
+                types = want.types if stand_in else together
+                host = self.host(place, subgraph, stand_in, want, purpose, hosts, types)
                 if host not in hosts:
                     hosts.append(host)
                 residue += self.take_requiring(place, host, want, purpose)
         if plain:
             types = tuple(dict.fromkeys(each for want in plain for each in want.types))
-            visit = self.visit_for(place, subgraph, types, purpose, avoid=() if joined else hosts)
+            visit = self.visit_for(place, subgraph, stand_in, types, purpose, avoid=() if joined else hosts)
             for want in plain:
                 if not visit.group.entity:
                     visit.group.reasons.append(f"{subgraph} resolves {place.static}.{want.need.name}")
@@ -478,32 +499,39 @@ class Walk:
         return residue
 
     def visit_for(
-        self, place: Place, subgraph: str, types: Types, purpose: Purpose, avoid: Iterable[Visit] = ()
+        self,
+        place: Place,
+        subgraph: str,
+        stand_in: str | None,
+        types: Types,
+        purpose: Purpose,
+        avoid: Iterable[Visit] = (),
     ) -> Visit:
         """A visit of a group that begins here, for these types; an existing one if nothing speaks against it."""
         for visit in place.visits:
             if (
                 visit.entered
                 and visit.group.subgraph == subgraph
+                and visit.stand_in == stand_in
                 and (visit.group.entity or visit.group.place is place)
                 and visit not in avoid
+                and not (visit.requiring and visit.stand_in and set(types) - set(visit.types))
                 and not (purpose.consumer is not None and self.fetches.depends(visit.group, purpose.consumer))
             ):
                 self.wait_for(purpose, visit.group)
                 self.widen(place, visit, types, purpose)
                 place.change(visit)
                 return visit
-        return self.new_visit(place, subgraph, types, purpose)
+        return self.new_visit(place, subgraph, stand_in, types, purpose)
 
     def wait_for(self, purpose: Purpose, group: Group) -> None:
         if purpose.consumer is not None:
             self.fetches.wait(purpose.consumer, group)
 
-    def new_visit(self, place: Place, subgraph: str, types: Types, purpose: Purpose) -> Visit:
+    def new_visit(self, place: Place, subgraph: str, stand_in: str | None, types: Types, purpose: Purpose) -> Visit:
         root = place.static in self.graph.roots
         group = self.fetches.add(subgraph, place, entity=not root)
         self.wait_for(purpose, group)
-        stand_in = None if root else self.graph.stand_ins[subgraph].get(types[0])
         visit = Visit(group=group, tree=group.tree, view=(), types=(), stand_in=stand_in, entered=True)
         if root:
             visit.types = (place.static,)
@@ -573,7 +601,8 @@ class Walk:
                 if self.reach.can_enter(object_type, way, known)
             )
             if able:
-                return able, distance + 1
+                # Of keys as near as each other, those that no object lacks.
+                return tuple(way for way in able if not way.nullable) or able, distance + 1
         raise DeadEnd(f"{subgraph} has no key for {object_type} that can be gathered")
 
     def requirement(self, subgraph: str, object_type: str, name: str) -> FieldSet:
@@ -581,7 +610,14 @@ class Walk:
         return self.graph.fields[subgraph][known_as][name].requires
 
     def host(
-        self, place: Place, subgraph: str, want: Want, purpose: Purpose, hosts: list[Visit], types: Types
+        self,
+        place: Place,
+        subgraph: str,
+        stand_in: str | None,
+        want: Want,
+        purpose: Purpose,
+        hosts: list[Visit],
+        types: Types,
     ) -> Visit:
         """A group for a field with requirements: an existing one, unless what is required waits for it."""
         for visit in (*hosts, *place.visits):
@@ -589,6 +625,8 @@ class Walk:
                 visit.entered
                 and visit.group.entity
                 and visit.group.subgraph == subgraph
+                and visit.stand_in == stand_in
+                and not (stand_in and set(visit.types) != set(want.types))
                 and not (purpose.consumer is not None and self.fetches.depends(visit.group, purpose.consumer))
                 and all(self.independent(place, visit, each, want) for each in want.types)
                 and not any(self.clashes(visit, each, want) for each in want.types)
@@ -597,7 +635,7 @@ class Walk:
                 self.widen(place, visit, want.types, purpose)
                 place.change(visit)
                 return visit
-        return self.new_visit(place, subgraph, types, purpose)
+        return self.new_visit(place, subgraph, stand_in, types, purpose)
 
     def clashes(self, visit: Visit, object_type: str, want: Want) -> bool:
         """Whether the representation already carries a required field with other arguments under the one name."""
@@ -626,6 +664,7 @@ class Walk:
 
     def take_requiring(self, place: Place, visit: Visit, want: Want, purpose: Purpose) -> list[Want]:
         group = visit.group
+        visit.requiring = True
         marks = frozenset((each, want.need.name, group.subgraph) for each in want.types)
         inner = Purpose(consumer=group, requiring=purpose.requiring | marks, nesting=purpose.nesting + 1)
         wants: list[Want] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.query_graph.graph import EntityMove, FieldMove, QueryGraph
+from gateway.selection import FieldSet
 from gateway.supergraph import Subgraph, Supergraph
 
 
@@ -79,6 +80,25 @@ def _ways(supergraph: Supergraph, subgraph: Subgraph, object_type: str) -> tuple
         if real_interface and object_type not in subgraph.possible.get(name, ()):
             continue
         found.extend(
-            EntityMove(typename=name, key=key.fields, generic=real_interface) for key in known.keys if key.resolvable
+            EntityMove(
+                typename=name,
+                key=key.fields,
+                generic=real_interface,
+                nullable=_may_be_null(supergraph, object_type, key.fields),
+            )
+            for key in known.keys
+            if key.resolvable
         )
     return tuple(found)
+
+
+def _may_be_null(supergraph: Supergraph, object_type: str, key: FieldSet) -> bool:
+    for item in key:
+        of = supergraph.fields[object_type].get(item.name)
+        if of is None or not supergraph.matches(object_type, item.on):
+            continue
+        if of.nullable or any(
+            _may_be_null(supergraph, each, item.fields) for each in supergraph.possible.get(of.name, ()) if item.fields
+        ):
+            return True
+    return False

@@ -41,6 +41,8 @@ class EntityMove:
     key: FieldSet
     generic: bool
     """The representation names an interface, and the subgraph itself finds the object's type."""
+    nullable: bool
+    """Some field of the key may be null, and an object where it is cannot be entered this way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,12 +72,18 @@ def test_arguments_have_one_spelling() -> None:
     assert first.arguments == second.arguments == 'by: {a: 2, b: 1}, id: "1", tags: ["x"]'
 
 
-def test_each_argument_list_has_its_own_key() -> None:
+def test_each_argument_list_and_each_name_of_an_object_has_its_own_key() -> None:
     operation = normal(
         "{ pet { owner(first: 1) { name } other: owner(first: 2) { name } again: owner(first: 1) { name } } }"
     )
     keys = [(each.response_key, each.key) for each in only_field(operation).selections if isinstance(each, Field)]
-    assert keys == [("owner", "owner"), ("other", "owner__2"), ("again", "owner")]
+    assert keys == [("owner", "owner"), ("other", "owner__2"), ("again", "owner__3")]
+
+
+def test_a_leaf_under_two_names_is_one_key() -> None:
+    operation = normal("{ pet { name called: name } }")
+    keys = [(each.response_key, each.key) for each in only_field(operation).selections if isinstance(each, Field)]
+    assert keys == [("name", "name"), ("called", "name")]
 
 
 def test_variables_of_a_field_are_named_however_deep() -> None:
