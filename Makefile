@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 RUN    := $(VENV)/.run-installed
 DEV    := $(VENV)/.dev-installed
 
-.PHONY: up demo test check schema bench coverage serve-subgraph format clean help
+.PHONY: up demo test check schema bench fuzz coverage serve-subgraph format clean help
 .DEFAULT_GOAL := help
 
 help: ## say what can be made
@@ -54,6 +54,9 @@ schema: $(RUN) ## print the five subgraph schemas and compose them again
 
 bench: $(DEV) ## measure; see tests/benchmarks/README.md
 	$(BIN)/python -m tests.benchmarks
+
+fuzz: $(DEV) ## the laws on 1000 random graphs (about 15 minutes); FUZZ='--from 5000 --worlds 50' for others
+	$(BIN)/python -m tests.properties $(FUZZ)
 
 coverage: $(DEV) ## the tests with branch coverage, shown by file
 	$(BIN)/coverage run -m pytest -q -m 'not story and not browser'
