@@ -6,7 +6,8 @@ which subgraph answers what (planning), and the client's values (execution).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from graphql import (
@@ -129,7 +130,9 @@ def normalise(document: DocumentNode, operation_name: str | None, schema: GraphQ
     if root is None:
         raise OperationUnknown(f"The schema has no {kind.value} operations.")
     keys = ResponseKeys()
+    mutation = kind is OperationKind.MUTATION
     fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
+    selections = _Normaliser(fragments, keys).selections(definition.selection_set, apart=mutation)
     return Operation(
         kind=kind,
         name=definition.name.value if definition.name else None,
@@ -142,9 +145,7 @@ def normalise(document: DocumentNode, operation_name: str | None, schema: GraphQ
             )
             for node in definition.variable_definitions or ()
         ),
-        selections=_Normaliser(fragments, keys).selections(
-            definition.selection_set, apart=kind is OperationKind.MUTATION
-        ),
+        selections=_in_turn(selections, keys) if mutation else selections,
         keys=keys,
     )
 
@@ -210,6 +211,91 @@ class _Normaliser:
             conditions=conditions,
             selections=self.selections(node.selection_set),
         )
+
+
+TURNS_MAX = 32
+
+
+def _in_turn(selections: tuple[Selection, ...], keys: ResponseKeys) -> tuple[Selection, ...]:
+    """A mutation's root fields such that each is done where the first selection of it that counts stands.
+
+    ``a @skip(if: $p) b a`` is ``a b`` or ``b a``, as ``$p`` will have it: it becomes ``a @skip(if: $p) b a @include(if: $p)``,
+    two fields of which one is done. Nothing changes where the order is certain, or beyond ``TURNS_MAX`` such fields.
+    """
+    flat = list(_flat(selections, ()))
+    again: dict[str, list[Field]] = {}
+    for each in flat:
+        again.setdefault(each.response_key, []).append(each)
+    found: dict[str, list[list[Field]]] = {}
+    for response_key, fields in again.items():
+        if len(fields) > 1 and fields[0].conditions:
+            turns = _turns(fields, keys)
+            if turns is None:
+                return selections
+            found[response_key] = turns
+    if not found:
+        return selections
+    ordered: list[Selection] = []
+    for each in flat:
+        ordered += found[each.response_key].pop(0) if each.response_key in found else [each]
+    return tuple(ordered)
+
+
+def _flat(selections: tuple[Selection, ...], under: tuple[Condition, ...]) -> Iterator[Field]:
+    for each in selections:
+        conditions = tuple(dict.fromkeys((*under, *each.conditions)))
+        if isinstance(each, Field):
+            yield replace(each, conditions=conditions)
+        else:
+            yield from _flat(each.selections, conditions)
+
+
+def _turns(fields: list[Field], keys: ResponseKeys) -> list[list[Field]] | None:
+    """For each selection of one root field: what is done in its place, under conditions of which at most one set holds.
+
+    None when that were too many.
+    """
+    turns: list[list[Field]] = []
+    first = fields[0]
+    # Disjoint conjunctions under which no selection so far counted.
+    open_yet: list[tuple[Condition, ...]] = [()]
+    for place, here in enumerate(fields):
+        inside = tuple(Fragment(conditions=each.conditions, selections=each.selections) for each in fields[place:])
+        turns.append([])
+        for before in open_yet:
+            when = _both(before, here.conditions)
+            if when is not None:
+                turns[-1].append(
+                    replace(
+                        first,
+                        key=keys.apart_key(
+                            first.name, first.arguments, f"{first.response_key} {place} {len(turns[-1])}"
+                        )
+                        if place
+                        else first.key,
+                        conditions=when,
+                        selections=inside if first.selections else (),
+                    )
+                )
+        closed: list[tuple[Condition, ...]] = []
+        for before in open_yet:
+            for number, (variable, wanted) in enumerate(here.conditions):
+                unmet = _both(before, (*here.conditions[:number], (variable, not wanted)))
+                if unmet is not None:
+                    closed.append(unmet)
+        open_yet = closed
+        if len(open_yet) + sum(map(len, turns)) > TURNS_MAX:
+            return None
+    return turns
+
+
+def _both(first: tuple[Condition, ...], second: tuple[Condition, ...]) -> tuple[Condition, ...] | None:
+    """The conjunction of two; None where it can never hold."""
+    found = dict(first)
+    for variable, wanted in second:
+        if found.setdefault(variable, wanted) != wanted:
+            return None
+    return tuple(found.items())
 
 
 def _conditions(directives: tuple[DirectiveNode, ...] | None) -> tuple[Condition, ...] | None:

@@ -341,6 +341,14 @@ class _Execution:
             for answer, slot in known:
                 for target in slot:
                     merge(target, self.own(answer))
+            if len(known) != len(answers) and not errors:
+                # The subgraph has nothing to tell of these: what was asked of them is null, as the client sees it, and
+                # whoever requires it is sent the null.
+                nothing = dict.fromkeys(step.filled(entities.alias))
+                for answer, slot in zip(answers, each.slots, strict=True):
+                    if answer is None:
+                        for target in slot:
+                            merge(target, nothing)
         self.trouble += [Trouble(step, error, gathered, whole=reply.get("data") is None) for error in errors]
 
     def own(self, answer: Object) -> Object:

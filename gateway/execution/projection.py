@@ -37,6 +37,7 @@ from graphql.type import SchemaMetaFieldDef, TypeMetaFieldDef
 from gateway.execution.errors import Place, Report, ResponsePath
 from gateway.operation import Field, Fragment, Operation, Selection
 
+INT_MIN, INT_MAX = -(2**31), 2**31 - 1
 SHAPES_MAX: Final = 32
 """Assignments of one operation's condition variables kept compiled; a client that tries them all gains nothing."""
 
@@ -89,7 +90,7 @@ class ScalarNode:
         if value.__class__ in self.classes or value is None:
             return value
         # JSON has one kind of number, and subgraphs have several ways to write an id.
-        if self.name == "Int" and value.__class__ is float and value.is_integer():
+        if self.name == "Int" and value.__class__ is float and value.is_integer() and INT_MIN <= value <= INT_MAX:
             return int(value)
         if self.name == "ID" and value.__class__ is int:
             return str(value)

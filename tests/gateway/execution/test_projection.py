@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from graphql import build_schema, execute_sync, parse, validate
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.execution.errors import PLACES_MAX, Report
@@ -274,6 +274,7 @@ JSON = st.recursive(
 
 
 @given(tree=st.dictionaries(st.sampled_from(["a", "must", "list", "lists", "node", "both", "leaf"]), JSON))
+@example(tree={"leaf": {"int": 2147483648.0}})
 def test_whatever_subgraphs_send_the_answer_is_of_the_schema_or_null(tree: dict[str, Any]) -> None:
     document = """{ a { id must { n } } list { id a { n } } lists node { id ... on A { n } } both { ... on B { n } __typename }
                     leaf { int enum any } }"""
