@@ -20,7 +20,7 @@ from gateway.supergraph import Supergraph
 
 WALKS_MAX: Final = 200
 """Walks a search may take."""
-WORK_MAX: Final = 4_000
+WORK_MAX: Final = 2_000
 """Wants they may look at altogether, about ten microseconds each: what bounds the planning of a large operation."""
 
 
