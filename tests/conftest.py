@@ -20,6 +20,10 @@ from subgraphs.chassis.mongo import Database, DriverName, Mongo
 CHECKOUT = Path(__file__).parent.parent
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--known-cases", metavar="DIR", help="a folder of cases with known answers; see tests/known_cases")
+
+
 @pytest.fixture(scope="session")
 def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server that answers."""

@@ -123,7 +123,11 @@ def _merge_fields(merged: Merged, merged_type: MergedType) -> None:
     for _, found in merged_type.sources:
         assert isinstance(found, GraphQLObjectType | GraphQLInterfaceType)
         names.update(dict.fromkeys(found.fields))
-    is_entity = any(merged_type.name in subgraph.keys for subgraph in merged_type.subgraphs)
+    keyless = [subgraph for subgraph in merged_type.subgraphs if merged_type.name not in subgraph.keys]
+    is_entity = len(keyless) < len(merged_type.subgraphs)
+    if is_entity and keyless and merged_type.kind is Kind.OBJECT:
+        text = f'"{merged_type.name}" has no @key in {names_of(keyless)}, and is an entity elsewhere'
+        merged.hints.append(Hint("INCONSISTENT_ENTITY", text, merged_type.name))
     for name in sorted(names):
         sources: list[FieldSource] = []
         lacking: list[Subgraph] = []

@@ -7,7 +7,7 @@ and taken away where it prints them. What federation directives ask for is not j
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from graphql import (
     DocumentNode,
     EnumTypeDefinitionNode,
     EnumTypeExtensionNode,
+    EnumValueNode,
     FieldDefinitionNode,
     GraphQLEnumType,
     GraphQLError,
@@ -38,6 +39,7 @@ from graphql import (
     ScalarTypeExtensionNode,
     SchemaDefinitionNode,
     SchemaExtensionNode,
+    StringValueNode,
     TypeDefinitionNode,
     TypeExtensionNode,
     TypeNode,
@@ -152,7 +154,7 @@ class _Reader:
         if self.errors:
             return None, self.errors
         hidden = self.hidden_types(links, scalars.values())
-        definitions, extensions = self.normalised(whole, roots, local_names, version)
+        definitions, extensions, extended_fields = self.normalised(whole, roots, local_names, version)
         if self.errors:
             return None, self.errors
         try:
@@ -176,6 +178,7 @@ class _Reader:
                 local_names=local_names,
                 schema_node=SchemaExtensionNode(directives=tuple(schema_directives)),
                 extension_types=frozenset(extensions),
+                extended_fields=frozenset(extended_fields),
                 hidden_types=frozenset(hidden),
             ),
             [],
@@ -350,8 +353,9 @@ class _Reader:
 
     def normalised(
         self, document: DocumentNode, roots: Mapping[str, str], local_names: Mapping[str, str], version: Version
-    ) -> tuple[list[Any], set[str]]:
-        """One definition a type, root types by their default names; also the names of types that are only extended."""
+    ) -> tuple[list[Any], set[str], set[tuple[str, str]]]:
+        """One definition a type, root types by their default names; also the types that are only extended, and the fields
+        that extensions add to a type defined beside them."""
         parts: dict[str, list[TypeDefinitionNode | TypeExtensionNode]] = {}
         others: list[Any] = []
         for node in document.definitions:
@@ -361,6 +365,7 @@ class _Reader:
                 others.append(node)
         definitions: list[Any] = []
         extensions: set[str] = set()
+        extended_fields: set[tuple[str, str]] = set()
         for name, nodes in parts.items():
             if name in MACHINERY_TYPES and name != "_FieldSet" and name != "_Any":
                 continue
@@ -378,11 +383,21 @@ class _Reader:
                 merged = replace(merged, name=NameNode(value=default), fields=kept)
             if all(isinstance(node, TypeExtensionNode) for node in nodes) and default is None:
                 extensions.add(name)
+            elif default is None:
+                added = (node for node in nodes if isinstance(node, TypeExtensionNode))
+                extended_fields |= {
+                    (name, item.name.value) for node in added for item in getattr(node, "fields", None) or ()
+                }
             definitions.append(merged)
         renames = {name: default for name, default in roots.items() if name != default}
         if renames:
             definitions = [_renamed(definition, renames) for definition in definitions]
-        return [*definitions, *others], extensions
+        enums = {
+            node.name.value: {value.name.value for value in node.values or ()}
+            for node in definitions
+            if isinstance(node, EnumTypeDefinitionNode)
+        }
+        return [*(_with_enum_defaults(node, enums) for node in definitions), *others], extensions, extended_fields
 
     def check_values(self, schema: GraphQLSchema, hidden: set[str]) -> None:
         """Argument values of applied directives, which SDL validation leaves unchecked."""
@@ -501,6 +516,23 @@ def _joined(
                     bucket.append(item)
     members: dict[str, Any] = {key: tuple(bucket) for key, bucket in collected.items() if key in kind.keys}
     return kind(name=NameNode(value=nodes[0].name.value), description=description, **members)
+
+
+def _with_enum_defaults(node: Any, enums: Mapping[str, Set[str]]) -> Any:
+    """A type definition whose enum defaults are enum values, though some were written as strings: others let them pass."""
+    value = getattr(node, "default_value", None)
+    if isinstance(value, StringValueNode):
+        of = node.type.type if isinstance(node.type, NonNullTypeNode) else node.type
+        if isinstance(of, NamedTypeNode) and value.value in enums.get(of.name.value, ()):
+            return replace(node, default_value=EnumValueNode(value=value.value))
+        return node
+    changed: dict[str, Any] = {}
+    for attribute in ("fields", "arguments"):
+        items = getattr(node, attribute, None) or ()
+        again = tuple(_with_enum_defaults(item, enums) for item in items)
+        if any(old is not new for old, new in zip(items, again, strict=True)):
+            changed[attribute] = again
+    return replace(node, **changed) if changed else node
 
 
 def _renamed(node: Any, renames: Mapping[str, str]) -> Any:

@@ -59,6 +59,9 @@ class Subgraph:
     schema_node: SchemaExtensionNode
     """The directives of the schema definition and of all its extensions."""
     extension_types: frozenset[str]
+    """Types it only extends."""
+    extended_fields: frozenset[tuple[str, str]]
+    """Fields (type, name) that an extension adds to a type it also defines."""
     hidden_types: frozenset[str]
 
     @property

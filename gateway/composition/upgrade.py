@@ -159,7 +159,9 @@ def _shared(subgraph: Subgraph, others: Iterable[Subgraph]) -> Subgraph:
                 for other in neighbours
             )
         else:
-            wanted = any(type_name in other.types for other in neighbours)
+            # What federation 1 shared silently is the definition; its extensions in the same subgraph are not value types.
+            extended = (type_name, name) in subgraph.extended_fields
+            wanted = not extended and any(type_name in other.types for other in neighbours)
         return replace(field, directives=(*(field.directives or ()), _SHARED)) if wanted else field
 
     return _edited(replace(subgraph, local_names={**subgraph.local_names, "shareable": "shareable"}), edit)
