@@ -240,10 +240,7 @@ class _Run:
             return
         missing = [each.key for each in representation.fields if not self.available(fetch, target, each)]
         if missing:
-            # Sent whatever its type, as the stand-in: an object that lacks something is of a type nobody asks this for,
-            # and is left out. Where it is asked for, the lack is told there.
-            left_out = known.interface_object and not representation.runtime_types
-            if self.before[fetch.id] <= self.sent and not left_out:
+            if self.before[fetch.id] <= self.sent:
                 self.problem(f"{where} needs {', '.join(missing)} of {target.type}, which no earlier fetch brought")
             return
         for name in _ambiguous(representation.fields):

@@ -678,6 +678,7 @@ class Walk:
             reason = f"{want.need.name} requires {print_field_set(fields)}"
             if reason not in group.reasons:
                 group.reasons.append(reason)
+        wants += self.tell_apart(place, group)
         if self.satisfy(place, merged(wants), inner):
             raise DeadEnd(f"{group.subgraph} requires what cannot be gathered for {want.need.name}")
         residue = self.take(place, visit, want, purpose)
@@ -688,6 +689,21 @@ class Walk:
                 filled = visit.tree.fields[known_as][want.need.key].contexts
                 filled.update({context.argument: self.hold(place, group, context, inner) for context in contexts})
         return residue
+
+    def tell_apart(self, place: Place, group: Group) -> list[Want]:
+        """What is required of some types only is not asked of all: then the objects' types must be known before."""
+        given = group.inputs.values()
+        possible = self.graph.supergraph.possible[place.static]
+        alike = len({tuple(fields for _, fields in each.fields) for each in given}) == 1
+        if (alike and len(given) == len(possible)) or not any(each.any_type for each in given):
+            return []
+        for each in given:
+            each.any_type = place.static not in self.graph.supergraph.abstract
+        return (
+            []
+            if any(each.any_type for each in given)
+            else [Want(tuple(group.inputs), Need(name=TYPENAME, key=TYPENAME))]
+        )
 
     def holders(self, place: Place, context: FromContext) -> tuple[Holder, ...]:
         """Who may hold the context's value for objects here, nearest first; none unless some surely does."""
