@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.composition.overrides import label_is_valid
+from gateway.errors import CompositionError
 from tests.gateway.composition.building import codes, composed, composed_1, federation_2
 
 ONE_SUBGRAPH = {
@@ -117,6 +118,11 @@ ONE_SUBGRAPH = {
         "IMPLEMENTED_BY_INACCESSIBLE",
         "type Query { a: I } interface I { x: ID y: ID } type A implements I { x: ID @inaccessible y: ID }",
     ),
+    "a provision stands on an interface": (
+        "PROVIDES_UNSUPPORTED_ON_INTERFACE",
+        'type Query { a: I } interface I { b: B @provides(fields: "c") } type A implements I { b: B }'
+        ' type B @key(fields: "id") { id: ID c: Int @external }',
+    ),
     "a default uses a hidden value": (
         "DEFAULT_VALUE_USES_INACCESSIBLE",
         "type Query { a(e: E = B): Int } enum E { A B @inaccessible }",
@@ -129,12 +135,30 @@ def test_a_fault_of_one_subgraph_is_found(code: str, sdl: str) -> None:
     result = composed(one=sdl.replace("extend schema @compose", federation_2().strip() + " @compose"))
     assert codes(result) == [code]
     assert result.supergraph is None
-    assert all(error.message for error in result.errors)
+    assert all(says_where(error) for error in result.errors)
+
+
+def says_where(error: CompositionError) -> bool:
+    """A message names its coordinate and its subgraph. GraphQL's own faults have a text of theirs; a lack is nowhere."""
+    if error.published_code == "NO_QUERIES":
+        return True
+    told = error.published_code == "INVALID_GRAPHQL" or (error.coordinate or "?").lstrip("@") in error.message
+    return told and bool(error.subgraphs)
 
 
 ENTITY = 'type T @key(fields: "id") '
 
 TWO_SUBGRAPHS = {
+    "an external argument has another type": (
+        "EXTERNAL_ARGUMENT_TYPE_MISMATCH",
+        f'type Query {{ t: T }} {ENTITY} {{ id: ID x(a: Int): Int @external y: Int @requires(fields: "x(a: 1)") }}',
+        f"{ENTITY} {{ id: ID x(a: String): Int }}",
+    ),
+    "an external argument has another default": (
+        "EXTERNAL_ARGUMENT_DEFAULT_MISMATCH",
+        f'type Query {{ t: T }} {ENTITY} {{ id: ID x(a: Int = 1): Int @external y: Int @requires(fields: "x(a: 1)") }}',
+        f"{ENTITY} {{ id: ID x(a: Int = 2): Int }}",
+    ),
     "a name is two kinds of type": ("TYPE_KIND_MISMATCH", "type Query { a: X } type X { i: ID }", "enum X { A }"),
     "types have nothing in common": (
         "FIELD_TYPE_MISMATCH",
@@ -251,7 +275,9 @@ TWO_SUBGRAPHS = {
 
 @pytest.mark.parametrize(("code", "one", "two"), TWO_SUBGRAPHS.values(), ids=list(TWO_SUBGRAPHS))
 def test_a_fault_between_two_subgraphs_is_found(code: str, one: str, two: str) -> None:
-    assert code in codes(composed(one=one, two=two))
+    result = composed(one=one, two=two)
+    assert code in codes(result)
+    assert all(says_where(error) for error in result.errors)
 
 
 def test_a_requirement_cannot_stand_on_an_interface() -> None:
@@ -428,3 +454,112 @@ def test_a_faulty_key_of_an_implementation_is_one_fault_and_not_two() -> None:
 def test_a_printed_definition_of_key_may_take_a_list_of_field_sets() -> None:
     printed = "directive @key(fields: [String!]!, resolvable: Boolean = true) repeatable on OBJECT | INTERFACE\n"
     assert codes(composed(one=printed + 'type Query { a: A } type A @key(fields: "id") { id: ID! }')) == []
+
+
+HINTS = {
+    "a field is nullable in one of them": (
+        "INCONSISTENT_BUT_COMPATIBLE_FIELD_TYPE",
+        f"type Query {{ t: T }} {ENTITY} {{ id: ID x: Int @shareable }}",
+        f"{ENTITY} {{ id: ID x: Int! @shareable }}",
+    ),
+    "an argument is required in one of them": (
+        "INCONSISTENT_BUT_COMPATIBLE_ARGUMENT_TYPE",
+        "type Query { a(x: Int): Int @shareable }",
+        "type Query { a(x: Int!): Int @shareable }",
+    ),
+    "an optional argument is unknown to one": (
+        "INCONSISTENT_ARGUMENT_PRESENCE",
+        "type Query { a(x: Int): Int @shareable }",
+        "type Query { a: Int @shareable }",
+    ),
+    "a default stands in one of them": (
+        "INCONSISTENT_DEFAULT_VALUE_PRESENCE",
+        "type Query { a(x: Int = 1): Int @shareable }",
+        "type Query { a(x: Int): Int @shareable }",
+    ),
+    "an entity is none in one of them": (
+        "INCONSISTENT_ENTITY",
+        f"type Query {{ t: T }} {ENTITY} {{ id: ID @shareable }}",
+        "type Query { s: T } type T { id: ID @shareable }",
+    ),
+    "a value type lacks a field": (
+        "INCONSISTENT_OBJECT_VALUE_TYPE_FIELD",
+        "type Query { v: V @shareable } type V @shareable { x: ID y: ID }",
+        "type Query { v: V @shareable } type V @shareable { x: ID }",
+    ),
+    "an interface lacks a field": (
+        "INCONSISTENT_INTERFACE_VALUE_TYPE_FIELD",
+        "type Query { a: A } interface I { x: ID y: ID } type A implements I @shareable { x: ID y: ID }",
+        "type Query { b: A } interface I { x: ID } type A implements I @shareable { x: ID y: ID }",
+    ),
+    "an input lacks a field": (
+        "INCONSISTENT_INPUT_OBJECT_FIELD",
+        "type Query { a(i: I): Int @shareable } input I { x: ID y: ID }",
+        "type Query { a(i: I): Int @shareable } input I { x: ID }",
+    ),
+    "a union lacks a member": (
+        "INCONSISTENT_UNION_MEMBER",
+        "type Query { u: U } union U = A | B type A @shareable { x: ID } type B { x: ID }",
+        "type Query { v: U } union U = A type A @shareable { x: ID }",
+    ),
+    "an enum of inputs lacks a value": (
+        "INCONSISTENT_ENUM_VALUE_FOR_INPUT_ENUM",
+        "type Query { a(e: E): Int @shareable } enum E { X Y }",
+        "type Query { a(e: E): Int @shareable } enum E { X }",
+    ),
+    "an enum of answers lacks a value": (
+        "INCONSISTENT_ENUM_VALUE_FOR_OUTPUT_ENUM",
+        "type Query { a: E } enum E { X Y }",
+        "type Query { b: E } enum E { X }",
+    ),
+    "an enum is used by nothing": ("UNUSED_ENUM_TYPE", "type Query { a: Int } enum E { X Y }", "type Query { b: Int }"),
+    "two descriptions differ": (
+        "INCONSISTENT_DESCRIPTION",
+        'type Query { "this" a: Int @shareable }',
+        'type Query { "that" a: Int @shareable }',
+    ),
+    "an executable directive is known to one": (
+        "INCONSISTENT_EXECUTABLE_DIRECTIVE_PRESENCE",
+        "directive @mine on FIELD type Query { a: Int }",
+        "type Query { b: Int }",
+    ),
+    "an executable directive has no place in common": (
+        "NO_EXECUTABLE_DIRECTIVE_INTERSECTION",
+        "directive @mine on FIELD type Query { a: Int }",
+        "directive @mine on QUERY type Query { b: Int }",
+    ),
+    "what is overridden stands there still": (
+        "OVERRIDDEN_FIELD_CAN_BE_REMOVED",
+        f'type Query {{ t: T }} {ENTITY} {{ id: ID x: Int @override(from: "two") }}',
+        f"{ENTITY} {{ id: ID x: Int }}",
+    ),
+    "nothing is left to override": (
+        "OVERRIDE_DIRECTIVE_CAN_BE_REMOVED",
+        f'type Query {{ t: T }} {ENTITY} {{ id: ID x: Int @override(from: "two") }}',
+        f"{ENTITY} {{ id: ID y: Int }}",
+    ),
+    "an override goes on by a label": (
+        "OVERRIDE_MIGRATION_IN_PROGRESS",
+        f'type Query {{ t: T }} {ENTITY} {{ id: ID x: Int @override(from: "two", label: "half") }}',
+        f"{ENTITY} {{ id: ID x: Int }}",
+    ),
+    "an override is from nobody": (
+        "FROM_SUBGRAPH_DOES_NOT_EXIST",
+        f'type Query {{ t: T }} {ENTITY} {{ id: ID x: Int @override(from: "too") }}',
+        f"{ENTITY} {{ id: ID y: Int }}",
+    ),
+    "a shared field may be other types here and there": (
+        "INCONSISTENT_RUNTIME_TYPES_FOR_SHAREABLE_RETURN",
+        "type Query { u: U @shareable } union U = A | B type A @shareable { x: ID } type B @shareable { x: ID }",
+        "type Query { u: U @shareable } union U = A type A @shareable { x: ID }",
+    ),
+}
+
+
+@pytest.mark.parametrize(("code", "one", "two"), HINTS.values(), ids=list(HINTS))
+def test_what_composes_but_should_be_looked_at_is_hinted_at(code: str, one: str, two: str) -> None:
+    result = composed(one=one, two=two)
+    assert result.errors == ()
+    hint = next(hint for hint in result.hints if hint.code == code)
+    assert hint.coordinate is not None
+    assert hint.coordinate.lstrip("@") in hint.message
