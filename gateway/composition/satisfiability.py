@@ -19,6 +19,10 @@ At an abstract type the search looks at each concrete type by itself. A place wh
 the concrete one can never return it, and since the planner may choose that place, there is nothing left to prove. A place that
 knows an interface only as ``@interfaceObject`` must first hop to one that can tell which implementation it is.
 
+An argument that ``@fromContext`` fills needs an enclosing object that sets the context and from which the value can be
+gathered. The search carries the contexts that are so on its way, and a set of places proved sufficient with fewer of them is
+proved with more.
+
 A labelled ``@override`` splits requests between two subgraphs, so the proof is repeated for the values of the labels.
 """
 
@@ -54,7 +58,7 @@ from graphql import (
 
 from gateway.composition.field_sets import print_field_set, selection_or_none
 from gateway.composition.merge import names_of
-from gateway.composition.merged import FieldSource, Merged
+from gateway.composition.merged import Context, FieldSource, Merged
 from gateway.composition.result import Hint
 from gateway.composition.subgraph import ROOTS, Key, Subgraph, string_argument
 from gateway.errors import CompositionError
@@ -411,6 +415,8 @@ class _State:
     places: Places
     path: tuple[str, ...]
     """Steps of the witness: ``Type.field`` or ``... on Type``."""
+    contexts: frozenset[str] = frozenset()
+    """Contexts whose value can be gathered from the nearest enclosing object that sets them."""
 
 
 class _Search:
@@ -422,7 +428,14 @@ class _Search:
         self.errors: list[CompositionError] = []
         self.hints: dict[str, Hint] = {}
         self.failed: set[str] = set()
-        self.visited: dict[str, list[Places]] = {}
+        self.visited: dict[str, list[tuple[Places, frozenset[str]]]] = {}
+        self.context_selections: dict[str, list[SelectionSetNode]] = {}
+        for source in world.sources.values():
+            for context in source.contexts:
+                selection = selection_or_none(context.selection)
+                if selection is not None:
+                    self.context_selections.setdefault(context.context, []).append(selection)
+        self.context_setters = _context_setters(world.merged) if self.context_selections else {}
 
     def run(self) -> None:
         for operation in OperationType:
@@ -441,7 +454,7 @@ class _Search:
     def mutations(self, root: GraphQLObjectType, places: Places) -> None:
         """A mutation runs in one subgraph only, so one of its owners alone must lead to everything below."""
         for name in root.fields:
-            attempts: list[tuple[list[CompositionError], dict[str, list[Places]], set[str]]] = []
+            attempts: list[tuple[list[CompositionError], dict[str, list[tuple[Places, frozenset[str]]]], set[str]]] = []
             for number in members(places):
                 reading = self.world.places[number].fields.get(name)
                 if reading is None:
@@ -470,9 +483,9 @@ class _Search:
         while waiting:
             state = waiting.popleft()
             seen = self.visited.setdefault(state.type_name, [])
-            if any(earlier & state.places == earlier for earlier in seen):
+            if any(earlier & state.places == earlier and known <= state.contexts for earlier, known in seen):
                 continue
-            seen.append(state.places)
+            seen.append((state.places, state.contexts))
             here = self.api.type_map[state.type_name]
             if isinstance(here, GraphQLObjectType):
                 waiting.extend(self.fields(state, here))
@@ -480,16 +493,44 @@ class _Search:
                 waiting.extend(self.narrowings(state, here))
 
     def fields(self, state: _State, here: GraphQLObjectType) -> Iterator[_State]:
+        below = self.contexts_below(state)
         for name, defined in here.fields.items():
             possible, targets = self.world.step_all(state.places, name)
             if not possible:
                 self.fail(state, name)
                 continue
+            if self.context_selections and (lacking := self.lacking_context(state, name)) is not None:
+                self.fail_context(state, name, lacking)
+                continue
             target = get_named_type(defined.type)
             if is_composite_type(target):
                 if isinstance(target, GraphQLInterfaceType | GraphQLUnionType):
                     self.compare_runtime_types(state, name, targets)
-                yield _State(target.name, targets, (*state.path, f"{here.name}.{name}"))
+                yield _State(target.name, targets, (*state.path, f"{here.name}.{name}"), below)
+
+    def contexts_below(self, state: _State) -> frozenset[str]:
+        """The contexts as they are for what this type encloses: those it sets itself are taken from it and nowhere else."""
+        set_here = self.context_setters.get(state.type_name)
+        if not set_here:
+            return state.contexts
+        gathered = {
+            context
+            for context in set_here
+            if all(self.world.gatherable(state.places, each) for each in self.context_selections.get(context, ()))
+        }
+        return (state.contexts - set_here) | gathered
+
+    def lacking_context(self, state: _State, name: str) -> Context | None:
+        """A context that the field's argument is filled from and that cannot be had here, if that is so for each owner."""
+        merged_type = self.world.merged.types.get(state.type_name)
+        merged_field = merged_type.fields.get(name) if merged_type else None
+        lacking: Context | None = None
+        for source in merged_field.live if merged_field else ():
+            unmet = [context for context in source.contexts if context.context not in state.contexts]
+            if not unmet:
+                return None
+            lacking = lacking or unmet[0]
+        return lacking
 
     def narrowings(self, state: _State, here: GraphQLInterfaceType | GraphQLUnionType) -> Iterator[_State]:
         for concrete in sorted(self.api.get_possible_types(here), key=lambda found: found.name):
@@ -499,7 +540,7 @@ class _Search:
             if not narrowed:
                 self.fail_narrowing(state, concrete.name)
                 return
-            yield _State(concrete.name, narrowed, (*state.path, f"... on {concrete.name}"))
+            yield _State(concrete.name, narrowed, (*state.path, f"... on {concrete.name}"), state.contexts)
 
     def compare_runtime_types(self, state: _State, name: str, targets: Places) -> None:
         """Owners of a shared field that can never return the same type would make its value depend on who is asked."""
@@ -553,6 +594,24 @@ class _Search:
                 + "\n".join(f"- {r}" for r in reasons),
                 coordinate=coordinate,
                 subgraphs=tuple(dict.fromkeys([*(s.name for s in self.here(state)), *(s.name for s in owners)])),
+            )
+        )
+
+    def fail_context(self, state: _State, name: str, lacking: Context) -> None:
+        coordinate = f"{state.type_name}.{name}"
+        if coordinate in self.failed:
+            return
+        self.failed.add(coordinate)
+        subgraph, _, context = lacking.context.partition("__")
+        self.errors.append(
+            CompositionError(
+                "SATISFIABILITY_ERROR",
+                f'"{coordinate}" cannot be answered for this operation:\n{self.witness((*state.path, coordinate))}\n'
+                f'- its argument "{lacking.argument}" is filled from the context "{context}", but no object around it sets that'
+                f' and has "{lacking.selection}" within reach: add @context(name: "{context}") to a type on the way, in'
+                f' "{subgraph}"',
+                coordinate=coordinate,
+                subgraphs=(subgraph,),
             )
         )
 
@@ -643,6 +702,19 @@ class _Search:
         ]
         lines += ["  " * depth + "}" for depth in reversed(range(len(steps)))]
         return "\n".join(lines)
+
+
+def _context_setters(merged: Merged) -> dict[str, frozenset[str]]:
+    """Object type → the contexts it sets, also through an interface or a union."""
+    found: dict[str, set[str]] = {}
+    for subgraph in merged.subgraphs:
+        for name, of in subgraph.types.items():
+            for directive in subgraph.applied(of.ast_node, "context"):
+                context = f"{subgraph.name}__{string_argument(directive, 'name')}"
+                abstract = isinstance(of, GraphQLInterfaceType | GraphQLUnionType)
+                for each in (one.name for one in subgraph.schema.get_possible_types(of)) if abstract else (name,):  # type: ignore[arg-type]
+                    found.setdefault(each, set()).add(context)
+    return {name: frozenset(contexts) for name, contexts in found.items()}
 
 
 def example(wanted: GraphQLInputType) -> str:

@@ -137,3 +137,30 @@ def test_a_graph_of_a_thousand_types_in_a_row_is_no_recursion() -> None:
     stubs = " ".join(f'type T{n} @key(fields: "id") {{ id: ID! price: Int }}' for n in range(0, 1200, 100))
     result = composed(one=f"type Query {{ t: T0 }} {chain} type T1200 {{ id: ID! }}", two=stubs)
     assert codes(result) == []
+
+
+CONTEXTUAL = """
+    type Shop @key(fields: "id") {shop} {{ id: ID! currency: String! item: Item! }}
+    type Item @key(fields: "id") {{ id: ID! price(in: String @fromContext(field: "$shop {{ currency }}")): Int }}
+"""
+
+
+def test_an_argument_from_a_context_needs_that_context_around_it() -> None:
+    setting = CONTEXTUAL.format(shop='@context(name: "shop")')
+    assert composed(one=f"type Query {{ shop: Shop }} {setting}").errors == ()
+    result = composed(one=f"type Query {{ shop: Shop item: Item }} {setting}")
+    (error,) = result.errors
+    assert (error.published_code, error.coordinate) == ("SATISFIABILITY_ERROR", "Item.price")
+    assert "item {" in error.message
+    assert 'add @context(name: "shop")' in error.message
+
+
+def test_the_value_of_a_context_must_be_within_reach() -> None:
+    one = """
+        type Query { shop: Shop }
+        type Shop @context(name: "shop") { currency: String! @external item: Item! }
+        type Item @key(fields: "id") { id: ID! price(in: String @fromContext(field: "$shop { currency }")): Int }
+    """
+    two = 'type Shop @key(fields: "code") { code: ID! currency: String! }'
+    found = {error.coordinate for error in composed(one=one, two=two).errors}
+    assert "Item.price" in found
