@@ -1,4 +1,4 @@
-"""The command line: ``serve``, ``compose``, ``plan``, ``token``, ``up``, ``demo``. Wiring and words for people; no work.
+"""The command line: ``serve``, ``compose``, ``plan``, ``check``, ``token``, ``up``, ``demo``. Wiring and words for people; no work.
 
 The environment is read here and nowhere else in the gateway. Exit status: 0 done, 1 the answer is no (does not compose,
 cannot be planned), 2 wrongly asked (a setting, a file).
@@ -154,6 +154,55 @@ def plan(
         _print_json({**render_json(found), "text": render_text(found)})
     else:
         typer.echo(render_text(found), nl=False)
+
+
+class FailOn(StrEnum):
+    BREAKING = "breaking"
+    DANGEROUS = "dangerous"
+
+
+@app.command()
+def check(
+    old: Annotated[Path, typer.Argument(help="The supergraph SDL that is served now.", metavar="OLD")],
+    new: Annotated[Path, typer.Argument(help="The one that is to take its place.", metavar="NEW")],
+    operations: Annotated[
+        Path | None, typer.Option(help="The registered operations: .graphql files, at any depth.", metavar="DIR")
+    ] = None,
+    fail_on: Annotated[FailOn, typer.Option(help="From which severity on the answer is no.")] = FailOn.BREAKING,
+    fail_on_more_fetches: Annotated[
+        bool, typer.Option("--fail-on-more-fetches", help="The answer is no when a plan becomes longer, too.")
+    ] = False,
+    format: Annotated[Format, typer.Option(help="For people or for programs.")] = Format.TEXT,
+) -> None:
+    """Say what a change of the graph breaks, for the registered operations or for anybody, and what plans become."""
+    from gateway.checks import check as compare
+    from gateway.checks import registered
+    from gateway.checks.report import render_json, render_text
+    from gateway.errors import SupergraphInvalid
+    from gateway.supergraph import Supergraph
+
+    graphs: list[Supergraph] = []
+    for file in (old, new):
+        try:
+            graphs.append(Supergraph.parse(_read(file)))
+        except SupergraphInvalid as wrong:
+            _refuse(f"{file}: {wrong}")
+    if operations is not None and not operations.is_dir():
+        _refuse(f"{operations} is not a directory.")
+    try:
+        known = registered(operations) if operations is not None else None
+    except ValueError as wrong:
+        _refuse(str(wrong))
+    if known == []:
+        _refuse(f"{operations} has no .graphql files: leave --operations out to think of every client.")
+    found = compare(graphs[0], graphs[1], known)
+    if format is Format.JSON:
+        _print_json(render_json(found))
+    else:
+        typer.echo(render_text(found), nl=False)
+    failing = {FailOn.BREAKING: {"breaking"}, FailOn.DANGEROUS: {"breaking", "dangerous"}}[fail_on]
+    failed = found.severity.value in failing or (fail_on_more_fetches and bool(found.more_fetches))
+    raise typer.Exit(1 if failed else 0)
 
 
 @app.command()
