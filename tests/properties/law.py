@@ -163,7 +163,9 @@ def difference(expected: JSON, answered: JSON) -> str | None:
             return "order of fields"
         return "data"
     theirs, ours = _nulls(expected), _nulls(answered)
-    if theirs - ours:
+    # An error with very many places is told at some of them, and how many there are.
+    told_in_short = any("places" in each["extensions"] for each in answered.get("errors", ()))
+    if theirs - ours and not told_in_short:
         return f"no error for {sorted(theirs - ours)[0]}"
     if ours - theirs:
         return f"an error for {sorted(ours - theirs)[0]}"
