@@ -41,6 +41,8 @@ class Limits(BaseModel):
     """Selected fields, fragments followed: nested fragments double at each level without this."""
     directives_max: Count = 200
     """Directives written in the document; each costs validation time and says little."""
+    deferred_max: Count = 20
+    """Fragments with ``@defer``, fragments followed: each is planned and fetched by itself."""
     validation_errors_max: Count = 20
     """Errors shown for one document or one set of variables; the rest would help nobody."""
     request_ms_max: Milliseconds = 30_000
@@ -85,6 +87,8 @@ class Settings(BaseSettings):
     """Shows subgraphs' own error texts, serves ``POST /plan`` and the development issuer. Never on in production."""
     introspection: bool = True
     """Whether clients may ask ``__schema`` and ``__type``."""
+    incremental_delivery: bool = True
+    """Whether clients may use ``@defer`` and ``@stream``; off, the schema has neither."""
     operations: Path | None = None
     """A directory of named operations; by default ``operations`` beside the supergraph, if there is one."""
     probe_subgraphs_ms: Milliseconds = 2_000

@@ -1,6 +1,6 @@
-"""Server-Sent Events: parse and render. Bytes in, bytes out; no sockets, no JSON, no media types.
+"""Server-Sent Events: parse and render; multipart: render. Bytes in, bytes out; no sockets, no JSON, no media types.
 
-Frames follow the WHATWG event stream format.
+Frames follow the WHATWG event stream format, parts RFC 2046, section 5.1.
 """
 
 from __future__ import annotations
@@ -40,6 +40,13 @@ def render_event(event: str, data: bytes, *, id: str | None = None) -> bytes:
 def render_comment(text: str = "") -> bytes:
     """A line every reader ignores: it keeps an idle connection open."""
     return b":" + text.encode() + b"\n\n"
+
+
+def render_part(data: bytes, boundary: str, *, first: bool = False, last: bool = False) -> bytes:
+    """One part of JSON with the delimiter after it: a reader knows that a part is whole by what follows."""
+    head = b"--" + boundary.encode() if first else b""
+    end = b"\r\n--" + boundary.encode() + (b"--\r\n" if last else b"")
+    return head + b"\r\nContent-Type: application/json; charset=utf-8\r\n\r\n" + data + end
 
 
 class EventParser:

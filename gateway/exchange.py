@@ -25,6 +25,15 @@ class GraphQLRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """A part of the answer that is still to come: what was deferred of the object at this path."""
+
+    id: str
+    path: tuple[str | int, ...]
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GraphQLResponse:
     """``has_data`` is False for a request that was not executed; then the response has no ``data`` entry at all.
 
@@ -35,6 +44,8 @@ class GraphQLResponse:
     errors: tuple[Mapping[str, Any], ...] = ()
     extensions: Mapping[str, Any] = field(default_factory=dict)
     has_data: bool = True
+    pending: tuple[Pending, ...] = ()
+    """What comes later (``gateway.incremental``); nothing, in an ordinary response."""
     _encoded: list[bytes] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def as_json(self) -> dict[str, Any]:

@@ -6,9 +6,9 @@ which subgraph answers what (planning), and the client's values (execution).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from graphql import (
     DirectiveNode,
@@ -20,14 +20,30 @@ from graphql import (
     InlineFragmentNode,
     OperationDefinitionNode,
     SelectionSetNode,
+    StringValueNode,
     VariableNode,
     print_ast,
 )
 from graphql.language import BooleanValueNode, Visitor, visit
 
-from gateway.errors import OperationUnknown
+from gateway.errors import LimitExceeded, OperationUnknown
 from gateway.plan import Condition, OperationKind
 from gateway.selection import print_arguments
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deferral:
+    """One ``@defer`` at one place of the nesting of ``@defer``s; the plan calls what is under it a *block*."""
+
+    id: int
+    """From 1, a block after the one it is nested in; 0 is the primary block, what is under no ``@defer``."""
+    parent: int
+    label: str | None = None
+    variable: str | None = None
+    """``@defer(if: $variable)``: it has no effect where the variable is given and not true."""
+
+    def active(self, variables: Mapping[str, Any]) -> bool:
+        return self.variable is None or variables.get(self.variable, True) is True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +70,7 @@ class Fragment:
     on: str | None = None
     conditions: tuple[Condition, ...] = ()
     selections: tuple[Selection, ...] = ()
+    deferral: Deferral | None = None
 
 
 Selection: TypeAlias = "Field | Fragment"
@@ -76,6 +93,20 @@ class Operation:
     selections: tuple[Selection, ...]
     keys: ResponseKeys
     """Which canonical key each (field name, arguments) has; the planner asks it for the fields it adds itself."""
+    deferrals: tuple[Deferral, ...] = ()
+    """By id, from 1. Empty where nothing is deferred, or nothing may be."""
+
+    def block(self, id: int) -> Operation:
+        """The operation with nothing but one block, and the fields that lead there."""
+        return replace(self, selections=_block(self.selections, id, 0)) if self.deferrals else self
+
+    def visible(self, id: int) -> frozenset[int]:
+        """The blocks that are delivered before this one, and itself."""
+        found = {id}
+        while id:
+            id = self.deferrals[id - 1].parent
+            found.add(id)
+        return frozenset(found)
 
 
 @dataclass(slots=True)
@@ -114,11 +145,25 @@ class ResponseKeys:
         return ResponseKeys(dict(self.known), dict(self.counts), repeated)
 
 
-def normalise(document: DocumentNode, operation_name: str | None, schema: GraphQLSchema) -> Operation:
+def _block(selections: tuple[Selection, ...], wanted: int, current: int) -> tuple[Selection, ...]:
+    found: list[Selection] = []
+    for each in selections:
+        here = each.deferral.id if isinstance(each, Fragment) and each.deferral else current
+        below = _block(each.selections, wanted, here)
+        if below or (isinstance(each, Field) and current == wanted):
+            found.append(replace(each, selections=below))
+    return tuple(found)
+
+
+def normalise(
+    document: DocumentNode, operation_name: str | None, schema: GraphQLSchema, *, deferred_max: int = 0
+) -> Operation:
     """The operation of a *validated* document that is to run, in normal form.
 
     Raises ``OperationUnknown`` when the name fits none, or when there are several and no name was given. Fragments are
     inlined, literal ``@skip``/``@include`` are decided, and every field gets its canonical key in document order.
+    ``deferred_max`` is how many deferred blocks there may be before ``LimitExceeded`` is raised; with 0, ``@defer`` has
+    no effect, and it never has one in a subscription.
     """
     definition = _operation(document, operation_name)
     kind = OperationKind(definition.operation.value)
@@ -131,8 +176,10 @@ def normalise(document: DocumentNode, operation_name: str | None, schema: GraphQ
         raise OperationUnknown(f"The schema has no {kind.value} operations.")
     keys = ResponseKeys()
     mutation = kind is OperationKind.MUTATION
+    deferred_max = 0 if kind is OperationKind.SUBSCRIPTION else deferred_max
     fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
-    selections = _Normaliser(fragments, keys).selections(definition.selection_set, apart=mutation)
+    normaliser = _Normaliser(fragments, keys, deferred_max)
+    selections = normaliser.selections(definition.selection_set, apart=mutation)
     return Operation(
         kind=kind,
         name=definition.name.value if definition.name else None,
@@ -147,6 +194,7 @@ def normalise(document: DocumentNode, operation_name: str | None, schema: GraphQ
         ),
         selections=_in_turn(selections, keys) if mutation else selections,
         keys=keys,
+        deferrals=tuple(normaliser.deferrals),
     )
 
 
@@ -165,14 +213,20 @@ def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionN
 
 
 class _Normaliser:
-    """One normalisation; keeps what fragments became, so that each is walked once."""
+    """One normalisation; keeps what fragments became, so that each is walked once in each block it is spread in."""
 
-    def __init__(self, fragments: dict[str, FragmentDefinitionNode], keys: ResponseKeys) -> None:
+    def __init__(self, fragments: dict[str, FragmentDefinitionNode], keys: ResponseKeys, deferred_max: int) -> None:
         self.fragments = fragments
         self.keys = keys
-        self.inlined: dict[tuple[str, bool], tuple[Selection, ...]] = {}
+        self.deferred_max = deferred_max
+        self.deferrals: list[Deferral] = []
+        self.inlined: dict[tuple[str, bool, int], tuple[Selection, ...]] = {}
+        self.known: dict[tuple[int, int], Deferral] = {}
+        """(directive, block it stands in) → what it became."""
 
-    def selections(self, node: SelectionSetNode | None, *, apart: bool = False) -> tuple[Selection, ...]:
+    def selections(
+        self, node: SelectionSetNode | None, block: int = 0, *, apart: bool = False
+    ) -> tuple[Selection, ...]:
         """``apart``: these are a mutation's root fields; the same one under two names is to be done twice."""
         found: list[Selection] = []
         for item in node.selections if node else ():
@@ -181,23 +235,26 @@ class _Normaliser:
                 continue
             match item:
                 case FieldNode():
-                    found.append(self.field(item, conditions, apart))
+                    found.append(self.field(item, block, conditions, apart))
                 case InlineFragmentNode():
                     on = item.type_condition.name.value if item.type_condition else None
-                    found.append(
-                        Fragment(
-                            on=on, conditions=conditions, selections=self.selections(item.selection_set, apart=apart)
-                        )
-                    )
+                    deferral = self.deferral(item, block)
+                    below = self.selections(item.selection_set, deferral.id if deferral else block, apart=apart)
+                    found.append(Fragment(on=on, conditions=conditions, selections=below, deferral=deferral))
                 case FragmentSpreadNode():
                     name = item.name.value
-                    if (name, apart) not in self.inlined:
-                        self.inlined[name, apart] = self.selections(self.fragments[name].selection_set, apart=apart)
                     on = self.fragments[name].type_condition.name.value
-                    found.append(Fragment(on=on, conditions=conditions, selections=self.inlined[name, apart]))
+                    deferral = self.deferral(item, block)
+                    inner = deferral.id if deferral else block
+                    if (name, apart, inner) not in self.inlined:
+                        self.inlined[name, apart, inner] = self.selections(
+                            self.fragments[name].selection_set, inner, apart=apart
+                        )
+                    below = self.inlined[name, apart, inner]
+                    found.append(Fragment(on=on, conditions=conditions, selections=below, deferral=deferral))
         return tuple(found)
 
-    def field(self, node: FieldNode, conditions: tuple[Condition, ...], apart: bool) -> Field:
+    def field(self, node: FieldNode, block: int, conditions: tuple[Condition, ...], apart: bool) -> Field:
         name, arguments = node.name.value, print_arguments(node.arguments)
         response_key = node.alias.value if node.alias else name
         return Field(
@@ -209,8 +266,33 @@ class _Normaliser:
             arguments=arguments,
             variables=_variables(node),
             conditions=conditions,
-            selections=self.selections(node.selection_set),
+            selections=self.selections(node.selection_set, block),
         )
+
+    def deferral(self, node: InlineFragmentNode | FragmentSpreadNode, block: int) -> Deferral | None:
+        directive = next((each for each in node.directives or () if each.name.value == "defer"), None)
+        if directive is None or not self.deferred_max:
+            return None
+        known = self.known.get((id(directive), block))
+        if known is not None:
+            return known
+        given = {each.name.value: each.value for each in directive.arguments or ()}
+        condition, label = given.get("if"), given.get("label")
+        if isinstance(condition, BooleanValueNode) and not condition.value:
+            return None
+        if len(self.deferrals) >= self.deferred_max:
+            raise LimitExceeded(
+                "MAX_DEFERRED_EXCEEDED", f"At most {self.deferred_max} fragments of an operation may be deferred."
+            )
+        known = Deferral(
+            id=len(self.deferrals) + 1,
+            parent=block,
+            label=label.value if isinstance(label, StringValueNode) else None,
+            variable=condition.name.value if isinstance(condition, VariableNode) else None,
+        )
+        self.deferrals.append(known)
+        self.known[id(directive), block] = known
+        return known
 
 
 TURNS_MAX = 32

@@ -152,8 +152,24 @@ class Fetch:
     """Ids of earlier fetches; the plan's tuple is sorted so that they precede this one."""
     guard: Guard = ()
     renames: tuple[Rename, ...] = ()
+    block: int = 0
+    """The deferred block that this fetch is for; 0 is what the client gets first. It waits for fetches of its own block
+    and of those delivered before it, never the other way round."""
     reason: str = ""
     """Why this subgraph and why a hop, in one clause for people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """A part of the answer that the client may get later (``@defer``)."""
+
+    id: int
+    """From 1; the primary block, which comes first, is 0."""
+    parent: int
+    """The block it is delivered after."""
+    label: str | None = None
+    variable: str | None = None
+    """It is deferred where this variable is true; otherwise it belongs to its parent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +181,8 @@ class QueryPlan:
     kind: OperationKind
     fetches: tuple[Fetch, ...]
     subscription: Fetch | None = None
+    blocks: tuple[Block, ...] = ()
+    """The deferred ones that have fetches of their own; what the others hold comes with what they are in."""
     truncated: bool = False
     """The search stopped at its budget; the plan is sound but a better one may exist."""
 
@@ -193,12 +211,27 @@ def render_text(plan: QueryPlan) -> str:
     number: dict[int, int] = {}
     for fetch in plan.fetches:
         number[fetch.id] = 1 + max((number[earlier] for earlier in fetch.depends_on), default=0)
+        if fetch.block:
+            continue
         waves.setdefault(number[fetch.id], []).append(fetch)
     for wave in sorted(waves):
         lines += ["", f"round {wave}" if plan.subscription is None else f"round {wave} of every event"]
         for fetch in waves[wave]:
             lines += _fetch_lines(fetch)
+    for block in plan.blocks:
+        lines += ["", *_block_lines(block, plan)]
     return "\n".join(lines) + "\n"
+
+
+def _block_lines(block: Block, plan: QueryPlan) -> list[str]:
+    head = f"deferred block {block.id}"
+    if block.label is not None:
+        head += f" {block.label!r}"
+    if block.parent:
+        head += f" after block {block.parent}"
+    if block.variable is not None:
+        head += f" if ${block.variable}"
+    return [head, *(line for fetch in plan.fetches if fetch.block == block.id for line in _fetch_lines(fetch))]
 
 
 def _fetch_lines(fetch: Fetch) -> list[str]:
@@ -260,6 +293,10 @@ def render_json(plan: QueryPlan) -> dict[str, Any]:
             "truncated": plan.truncated,
             "subscription": _fetch_json(plan.subscription) if plan.subscription is not None else None,
             "fetches": [_fetch_json(fetch) for fetch in plan.fetches],
+            "blocks": [
+                {"id": each.id, "parent": each.parent, "label": each.label, "variable": each.variable}
+                for each in plan.blocks
+            ],
         },
     }
 
@@ -314,6 +351,7 @@ def _fetch_json(fetch: Fetch) -> dict[str, Any]:
             }
             for rename in fetch.renames
         ],
+        "block": fetch.block,
         "reason": fetch.reason,
     }
 

@@ -10,7 +10,7 @@ its own, ``NULL_NOT_ALLOWED`` for a null that nothing else explains, ``VALUE_INV
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from gateway.errors import SubgraphError
@@ -30,15 +30,30 @@ _CODE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 class Report:
     """The errors of one response while it is made."""
 
-    __slots__ = ("_development", "_explained", "entries")
+    __slots__ = ("_development", "_explained", "deferred", "entries")
 
     def __init__(self, *, development: bool, known: Sequence[Mapping[str, Any]] = ()) -> None:
         self._development = development
         self.entries: list[Mapping[str, Any]] = []
         self._explained: _Places = {}
+        self.deferred: list[Any] = []
+        """What the projection met and left for later."""
         for error in known:
             self.entries.append(error)
             self._explain(tuple(error.get("path") or ()))
+
+    def part(self, belongs: Callable[[ResponsePath], bool]) -> Report:
+        """The report of a part of the response: the entries whose place belongs to it leave this one for it.
+
+        Both know of the same explained places; no two parts have a null in common.
+        """
+        found = Report(development=self._development)
+        found._explained = self._explained
+        left: list[Mapping[str, Any]] = []
+        for entry in self.entries:
+            (found.entries if belongs(tuple(entry.get("path") or ())) else left).append(entry)
+        self.entries = left
+        return found
 
     def failure(self, error: SubgraphError, places: Sequence[ResponsePath]) -> None:
         """A fetch that failed as a whole, and the client's places that stay empty for it."""

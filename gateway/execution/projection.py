@@ -10,6 +10,9 @@ an object node for a runtime type when that type is first seen. A request then w
 A plan asks for an object's type only where the answer depends on it, and a subgraph that has an interface as an
 ``@interfaceObject`` could not tell: an object without a type has a shape as long as all its possible types share it.
 
+What is deferred (``@defer``) is in no field of its object's node: a ``DeferringNode`` puts it aside, to be completed at
+its place when its fetches are done. Which deferrals count is part of the assignment a shape is compiled for.
+
 Null rules are those of the *client's* schema, section 6.4.4: a node answers None for null, and where its position is
 non-null the parent answers None in turn. The error is made where the null first was, and only when no error known
 already explains it: one at that place, above it or below it. A leaf of the wrong kind is null with an error.
@@ -18,7 +21,7 @@ already explains it: one at that place, above it or below it. A leaf of the wron
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from graphql import (
     GraphQLEnumType,
@@ -36,6 +39,7 @@ from graphql.type import SchemaMetaFieldDef, TypeMetaFieldDef
 
 from gateway.execution.errors import Place, Report, ResponsePath
 from gateway.operation import Field, Fragment, Operation, Selection
+from gateway.plan import EACH
 
 INT_MIN, INT_MAX = -(2**31), 2**31 - 1
 SHAPES_MAX: Final = 32
@@ -58,14 +62,15 @@ class Projection:
         self._operation = operation
         self._schema = schema
         self._conditions = tuple(sorted(_condition_variables(operation.selections)))
-        self._shapes: dict[tuple[bool, ...], ObjectNode] = {}
+        self._shapes: dict[tuple[frozenset[int], tuple[bool, ...]], ObjectNode] = {}
 
-    def shape(self, variables: Mapping[str, Any]) -> ObjectNode:
-        """The root node under these variables."""
-        truths = tuple(variables.get(name) is True for name in self._conditions)
+    def shape(self, variables: Mapping[str, Any], deferred: frozenset[int] = frozenset()) -> ObjectNode:
+        """The root node under these variables, with these of the operation's deferrals left for later."""
+        values = tuple(variables.get(name) is True for name in self._conditions)
+        truths = (deferred, values)
         found = self._shapes.get(truths)
         if found is None:
-            compiler = _Compiler(self._schema, dict(zip(self._conditions, truths, strict=True)))
+            compiler = _Compiler(self._schema, dict(zip(self._conditions, values, strict=True)), deferred)
             found = compiler.object(self._operation.root_type, [self._operation.selections])
             if len(self._shapes) >= SHAPES_MAX:
                 self._shapes.pop(next(iter(self._shapes)))
@@ -183,6 +188,37 @@ class ObjectNode:
         return found
 
 
+class DeferringNode(ObjectNode):
+    """An object type of whose selected fields some are deferred: by deferral, the node that completes them later."""
+
+    __slots__ = ("deferred",)
+
+    def __init__(
+        self,
+        typename: str,
+        fields: tuple[tuple[str, str, Node | None, bool, frozenset[type]], ...],
+        deferred: tuple[tuple[int, ObjectNode], ...],
+    ) -> None:
+        super().__init__(typename, fields)
+        self.deferred = deferred
+
+    def complete(self, value: Any, place: Place, report: Report) -> dict[str, Any] | None:
+        found = super().complete(value, place, report)
+        if found is not None:
+            report.deferred += [Deferred(id, node, value, place) for id, node in self.deferred]
+        return found
+
+
+class Deferred(NamedTuple):
+    """What is deferred of one object."""
+
+    id: int
+    """The deferral's."""
+    node: ObjectNode
+    value: Mapping[str, Any]
+    place: Place
+
+
 class AbstractNode:
     """An interface or a union: one object node a runtime type, compiled when first met."""
 
@@ -233,43 +269,61 @@ class AbstractNode:
 FieldShape: TypeAlias = "tuple[str, str, Node | None, bool, frozenset[type]]"
 Node: TypeAlias = "ScalarNode | OpaqueNode | EnumNode | ListNode | ObjectNode | AbstractNode"
 
+_Collected: TypeAlias = tuple[dict[str, list[Field]], dict[int, list[Selections]]]
+"""By response key, and what is put aside by deferral."""
+
 _NO_CLASSES: Final[frozenset[type]] = frozenset()
 
 
 class _Compiler:
     """The operation under one assignment of its condition variables."""
 
-    def __init__(self, schema: GraphQLSchema, truths: Mapping[str, bool]) -> None:
+    def __init__(self, schema: GraphQLSchema, truths: Mapping[str, bool], deferred: frozenset[int]) -> None:
         self._schema = schema
         self._truths = truths
+        self._deferred = deferred
 
     def object(self, typename: str, selections: list[Selections]) -> ObjectNode:
         of = self._schema.type_map[typename]
         assert isinstance(of, GraphQLObjectType)
-        return self._object(typename, of.fields, self._collected(of, selections))
+        collected, deferred = self._collected(of, selections)
+        later = tuple((id, self.object(typename, each)) for id, each in deferred.items())
+        return self._object(typename, of.fields, collected, later)
 
     def shared(self, typename: str, selections: list[Selections]) -> ObjectNode | None:
         """One node for all object types of an interface or a union, or None where their selected fields differ."""
         of = self._schema.type_map[typename]
         assert isinstance(of, GraphQLInterfaceType | GraphQLUnionType)
         types = self._schema.get_possible_types(of)
-        collected = self._collected(types[0], selections) if types else {}
-        if not types or any(same[0].name == "__typename" for same in collected.values()):
+        if not types:
             return None
-        if any(self._collected(each, selections) != collected for each in types[1:]):
+        collected, deferred = self._collected(types[0], selections)
+        if any(same[0].name == "__typename" for same in collected.values()):
             return None
+        if any(self._collected(each, selections) != (collected, deferred) for each in types[1:]):
+            return None
+        later: list[tuple[int, ObjectNode]] = []
+        for id, each in deferred.items():
+            node = self.shared(typename, each)
+            if node is None:
+                return None
+            later.append((id, node))
         # A type may promise more of a field than its interface does; who does not know the type cannot count on that.
         own = of.fields if isinstance(of, GraphQLInterfaceType) else {}
-        return self._object(typename, {**types[0].fields, **own}, collected)
+        return self._object(typename, {**types[0].fields, **own}, collected, tuple(later))
 
-    def _collected(self, of: GraphQLObjectType, selections: list[Selections]) -> dict[str, list[Field]]:
-        collected: dict[str, list[Field]] = {}
+    def _collected(self, of: GraphQLObjectType, selections: list[Selections]) -> _Collected:
+        collected: _Collected = ({}, {})
         for each in selections:
             self._collect(each, of, collected)
         return collected
 
     def _object(
-        self, typename: str, declared: Mapping[str, GraphQLField], collected: Mapping[str, list[Field]]
+        self,
+        typename: str,
+        declared: Mapping[str, GraphQLField],
+        collected: Mapping[str, list[Field]],
+        deferred: tuple[tuple[int, ObjectNode], ...],
     ) -> ObjectNode:
         fields: list[FieldShape] = []
         for response_key, same in collected.items():
@@ -281,16 +335,19 @@ class _Compiler:
             node = self._node(output, [one.selections for one in same])
             classes = node.classes if isinstance(node, ScalarNode) else _NO_CLASSES
             fields.append((response_key, field.key, node, nullable, classes))
-        return ObjectNode(typename, tuple(fields))
+        return DeferringNode(typename, tuple(fields), deferred) if deferred else ObjectNode(typename, tuple(fields))
 
-    def _collect(self, selections: Selections, of: GraphQLObjectType, into: dict[str, list[Field]]) -> None:
+    def _collect(self, selections: Selections, of: GraphQLObjectType, into: _Collected) -> None:
         for each in selections:
             if any(self._truths[name] is not wanted for name, wanted in each.conditions):
                 continue
             if isinstance(each, Field):
-                into.setdefault(each.response_key, []).append(each)
+                into[0].setdefault(each.response_key, []).append(each)
             elif each.on is None or self._applies(each, of):
-                self._collect(each.selections, of, into)
+                if each.deferral is not None and each.deferral.id in self._deferred:
+                    into[1].setdefault(each.deferral.id, []).append(each.selections)
+                else:
+                    self._collect(each.selections, of, into)
 
     def _applies(self, fragment: Fragment, of: GraphQLObjectType) -> bool:
         if fragment.on == of.name:
@@ -338,6 +395,25 @@ def _condition_variables(selections: Selections) -> set[str]:
         names.update(name for name, _ in each.conditions)
         names |= _condition_variables(each.selections)
     return names
+
+
+def shows(node: Node, value: Any, path: ResponsePath) -> bool:
+    """Whether a client's path lies in what this node makes of the value, or ends early there at a null."""
+    if not path or value is None:
+        return True
+    step, rest = path[0], path[1:]
+    if isinstance(node, AbstractNode):
+        chosen = node.node(value) if value.__class__ is dict else None
+        return chosen is None or shows(chosen, value, path)
+    if isinstance(node, ListNode) and value.__class__ is list:
+        items = value if step == EACH else value[step : step + 1] if isinstance(step, int) else []
+        return not items or any(shows(node.item, each, rest) for each in items)
+    if isinstance(node, ObjectNode) and value.__class__ is dict:
+        for response_key, key, below, _, _ in node.fields:
+            if response_key == step:
+                return below is None or shows(below, value.get(key), rest)
+        return False
+    return True
 
 
 def client_paths(node: Node, value: Any, path: ResponsePath) -> list[ResponsePath]:

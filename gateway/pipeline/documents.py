@@ -36,6 +36,11 @@ class Document:
     tree: DocumentNode
     operations: tuple[OperationDefinitionNode, ...]
 
+    @property
+    def defers(self) -> bool:
+        """Whether it may ask for a part of an answer later; whoever does writes the directive's name."""
+        return "@" in self.text and "defer" in self.text
+
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """The operation to run; raises OperationUnknown when the name picks none, or is needed and missing."""
         if name is None:

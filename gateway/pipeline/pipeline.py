@@ -31,6 +31,7 @@ from gateway.errors import (
 from gateway.exchange import GraphQLRequest, GraphQLResponse
 from gateway.execution.subscription import Subscriptions
 from gateway.execution.transport import FetchContext, Transport
+from gateway.incremental import Payload, has_errors
 from gateway.pipeline import variables
 from gateway.pipeline.authentication import Authenticator, request_context
 from gateway.pipeline.snapshot import Planned, Snapshot
@@ -114,11 +115,18 @@ class Pipeline:
         return await self._execute(ready)
 
     async def stream(
-        self, request: GraphQLRequest, caller: Caller, *, kinds: frozenset[OperationKind] = ANY
-    ) -> AsyncGenerator[GraphQLResponse, None]:
-        """Run any operation as a stream of results; a query or a mutation has one. Awaiting it raises the refusals;
-        closing it ends the operation."""
-        ready = await self._prepare(request, caller, kinds)
+        self,
+        request: GraphQLRequest,
+        caller: Caller,
+        *,
+        kinds: frozenset[OperationKind] = ANY,
+        incremental: bool = False,
+    ) -> AsyncGenerator[Payload, None]:
+        """Run any operation as a stream of results; a query or a mutation has one, or, if ``incremental``, one more for
+        what it defers. Awaiting it raises the refusals; closing it ends the operation."""
+        ready = await self._prepare(request, caller, kinds, incremental=incremental)
+        if ready.planned.plan.blocks:
+            return self._increments(ready)
         if ready.planned.operation.kind is not OperationKind.SUBSCRIPTION:
             return _once(await self._execute(ready))
         if self._open_streams >= self.settings.limits.subscriptions_max:
@@ -130,7 +138,7 @@ class Pipeline:
         snapshot = self._current()
         document = await snapshot.documents.get(request.query)
         document.operation(request.operation_name)
-        prepared = await snapshot.prepare(document, request.operation_name)
+        prepared = await snapshot.prepare(document, request.operation_name, incremental=True)
         return await snapshot.plan(document, request.operation_name, prepared, caller.principal)
 
     def refusal(self, error: Exception) -> GraphQLResponse:
@@ -154,7 +162,9 @@ class Pipeline:
         assert self.snapshot is not None, "load() comes before the first request"
         return self.snapshot
 
-    async def _prepare(self, request: GraphQLRequest, caller: Caller, kinds: frozenset[OperationKind]) -> _Ready:
+    async def _prepare(
+        self, request: GraphQLRequest, caller: Caller, kinds: frozenset[OperationKind], *, incremental: bool = False
+    ) -> _Ready:
         snapshot = self._current()
         document = await snapshot.documents.get(request.query)
         definition = document.operation(request.operation_name)
@@ -163,7 +173,7 @@ class Pipeline:
         name = definition.name.value[: self.settings.limits.header_characters_max] if definition.name else ""
         note(operation=name, kind=kind.value)
         _check_kind(kind, kinds)
-        prepared = await snapshot.prepare(document, request.operation_name)
+        prepared = await snapshot.prepare(document, request.operation_name, incremental=incremental)
         values = variables.coerce(
             snapshot.schema, definition, request.variables, errors_max=self.settings.limits.validation_errors_max
         )
@@ -171,8 +181,29 @@ class Pipeline:
         errors = tuple(refusal.as_graphql() for refusal in planned.refusals if refusal.applies(values))
         return _Ready(snapshot=snapshot, planned=planned, variables=values, caller=caller, errors=errors)
 
+    def _deadline(self) -> float:
+        return asyncio.get_running_loop().time() + self.settings.limits.request_ms_max / 1000
+
+    async def _increments(self, ready: _Ready) -> AsyncGenerator[Payload, None]:
+        outcome = "errors"
+        try:
+            payloads = ready.snapshot.executor.execute_incrementally(
+                ready.planned.executable,
+                ready.variables,
+                self._context(ready.caller, self._deadline()),
+                errors=ready.errors,
+            )
+            wrong = False
+            async with aclosing(payloads):
+                async for payload in payloads:
+                    wrong = wrong or has_errors(payload)
+                    yield payload
+            outcome = "errors" if wrong else "whole"
+        finally:
+            OPERATIONS.labels(ready.planned.operation.kind.value, outcome).inc()
+
     async def _execute(self, ready: _Ready) -> GraphQLResponse:
-        deadline = asyncio.get_running_loop().time() + self.settings.limits.request_ms_max / 1000
+        deadline = self._deadline()
         kind = ready.planned.operation.kind.value
         response = await ready.snapshot.executor.execute(
             ready.planned.executable, ready.variables, self._context(ready.caller, deadline), errors=ready.errors
@@ -180,7 +211,7 @@ class Pipeline:
         OPERATIONS.labels(kind, "errors" if response.errors else "whole").inc()
         return response
 
-    async def _events(self, ready: _Ready) -> AsyncGenerator[GraphQLResponse, None]:
+    async def _events(self, ready: _Ready) -> AsyncGenerator[Payload, None]:
         self._open_streams += 1
         SUBSCRIPTIONS_NOW.inc()
         outcome = "errors"
@@ -231,5 +262,5 @@ def _check_kind(kind: OperationKind, kinds: frozenset[OperationKind]) -> None:
     raise MethodNotAllowed("Mutations run by POST, not by GET.")
 
 
-async def _once(response: GraphQLResponse) -> AsyncGenerator[GraphQLResponse, None]:
+async def _once(response: GraphQLResponse) -> AsyncGenerator[Payload, None]:
     yield response

@@ -13,6 +13,7 @@ from typing import TypeAlias
 from gateway.config import Settings
 from gateway.execution.executor import Executable, Executor
 from gateway.execution.transport import Transport
+from gateway.incremental import with_directives
 from gateway.operation import Operation, normalise
 from gateway.pipeline.authorization import Access, Refusal, Rule, Shape
 from gateway.pipeline.cache import SingleFlightCache
@@ -43,8 +44,8 @@ class Planned:
     refusals: tuple[Refusal, ...]
 
 
-OperationKey: TypeAlias = tuple[str, str | None]
-PlanKey: TypeAlias = tuple[str, str | None, Shape]
+OperationKey: TypeAlias = tuple[str, str | None, bool]
+PlanKey: TypeAlias = tuple[str, str | None, bool, Shape]
 
 
 class Snapshot:
@@ -53,10 +54,13 @@ class Snapshot:
     def __init__(
         self, supergraph: Supergraph, settings: Settings, transport: Transport, worker: ThreadExecutor
     ) -> None:
+        if settings.incremental_delivery:
+            supergraph = replace(supergraph, api_schema=with_directives(supergraph.api_schema))
         self.supergraph = supergraph
         self.schema = supergraph.api_schema
         self.access = Access(supergraph)
         self.planner = Planner(supergraph)
+        self._deferred_max = settings.limits.deferred_max
         self.executor = Executor(supergraph, transport, settings)
         self.documents = Documents(
             self.schema,
@@ -72,14 +76,15 @@ class Snapshot:
             worker, weight_max=settings.plan_cache_max
         )
 
-    async def prepare(self, document: Document, operation_name: str | None) -> Prepared:
-        """The normalised operation and the rules it meets."""
+    async def prepare(self, document: Document, operation_name: str | None, *, incremental: bool) -> Prepared:
+        """The normalised operation and the rules it meets; with what is deferred as such only if ``incremental``."""
         return await self._prepared.get(
-            (document.text, operation_name), lambda: self._prepare(document, operation_name)
+            (document.text, operation_name, incremental and document.defers),
+            lambda: self._prepare(document, operation_name, self._deferred_max if incremental else 0),
         )
 
-    def _prepare(self, document: Document, operation_name: str | None) -> Prepared:
-        operation = normalise(document.tree, operation_name, self.schema)
+    def _prepare(self, document: Document, operation_name: str | None, deferred_max: int) -> Prepared:
+        operation = normalise(document.tree, operation_name, self.schema, deferred_max=deferred_max)
         return Prepared(operation=operation, rules=self.access.rules(operation))
 
     async def plan(
@@ -87,7 +92,8 @@ class Snapshot:
     ) -> Planned:
         """The plan for principals like this one. Raises PlanningFailed when the supergraph cannot answer."""
         shape = tuple(rule.allows(principal) for rule in prepared.rules)
-        return await self._planned.get((document.text, operation_name, shape), lambda: self._plan(prepared, shape))
+        key = (document.text, operation_name, bool(prepared.operation.deferrals), shape)
+        return await self._planned.get(key, lambda: self._plan(prepared, shape))
 
     def _plan(self, prepared: Prepared, shape: Shape) -> Planned:
         whole = prepared.operation

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from gateway.operation import Operation
 from gateway.plan import (
     EACH,
+    Block,
     Condition,
     ContextSource,
     ContextVariable,
@@ -45,10 +46,16 @@ def assemble(graph: QueryGraph, operation: Operation, bundles: list[Bundle], *, 
         redundant = {earlier for other in after for earlier in _ancestors(fetches, other)}
         depends_on = tuple(each for each in after if each not in redundant)
         fetches.append(_Request(graph, operation, bundle).fetch(number, depends_on))
+    used = {fetch.block for fetch in fetches}
     return QueryPlan(
         kind=operation.kind,
         fetches=tuple(fetches[1:] if subscription else fetches),
         subscription=fetches[0] if subscription else None,
+        blocks=tuple(
+            Block(id=each.id, parent=each.parent, label=each.label, variable=each.variable)
+            for each in operation.deferrals
+            if each.id in used
+        ),
         truncated=truncated,
     )
 
@@ -127,6 +134,7 @@ class _Request:
             depends_on=depends_on,
             guard=self.bundle.guard,
             renames=tuple(self.renames),
+            block=self.bundle.block,
             reason="; ".join(dict.fromkeys(reason for group in self.bundle.groups for reason in group.reasons)),
         )
 

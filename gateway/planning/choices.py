@@ -6,7 +6,8 @@ walking again with another list gives another plan: no partial plan is ever copi
 *single deviations*: starting from the all-default walk, change one answer, let everything after it fall to its default,
 and keep the change when the plan costs less. It stops when no single deviation helps, or at its budget.
 
-Cost: first the number of rounds, then the number of fetches, then the size of what is fetched.
+Cost: first the number of rounds before the first answer, then of all rounds, then the number of fetches, then the size of
+what is fetched.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, TypeAlias, TypeVar
 
-Cost: TypeAlias = tuple[int, int, int]
+Cost: TypeAlias = tuple[int, ...]
 Result = TypeVar("Result")
 
 

@@ -77,6 +77,8 @@ class Group:
     subgraph: str
     place: Place
     entity: bool
+    block: int = 0
+    """For which block of the answer it is wanted; 0 comes first, the others are deferred."""
     tree: SelectionTree = field(default_factory=SelectionTree)
     inputs: dict[str, Input] = field(default_factory=dict)
     """Object type → representation; empty for root groups."""
@@ -161,8 +163,8 @@ class FetchGraph:
         self._ancestors: dict[int, frozenset[int]] = {}
         self._rounds: dict[int, int] = {}
 
-    def add(self, subgraph: str, place: Place, *, entity: bool) -> Group:
-        group = Group(id=len(self.groups), subgraph=subgraph, place=place, entity=entity)
+    def add(self, subgraph: str, place: Place, *, entity: bool, block: int = 0) -> Group:
+        group = Group(id=len(self.groups), subgraph=subgraph, place=place, entity=entity, block=block)
         self.groups.append(group)
         return group
 

@@ -33,13 +33,17 @@ class Planner:
 
     def plan(self, operation: Operation) -> QueryPlan:
         """The plan, or ``PlanningFailed`` when some field cannot be reached (then the supergraph was not satisfiable)."""
-        needs = of_operation(operation, self.graph.supergraph)
+        needs = [
+            of_operation(operation.block(block), self.graph.supergraph) for block in range(len(operation.deferrals) + 1)
+        ]
         coverage = Coverage(self.graph, self.reach)
 
         def walk(choices: Choices) -> tuple[Cost, list[Bundle]]:
             fetches = Walk(self.graph, coverage, operation, needs, choices).run()
             bundles = batch(fetches)
-            return (depth(bundles), len(bundles), _size(fetches)), bundles
+            # What comes first must not come later for the sake of what is deferred.
+            first = depth([bundle for bundle in bundles if not bundle.block])
+            return (first, depth(bundles), len(bundles), _size(fetches)), bundles
 
         search = Search(walk, walks_max=WALKS_MAX, work_max=WORK_MAX)
         bundles = search.run()

@@ -3,7 +3,8 @@
 Theory of operation. The plan is *executed on types*: for every assignment of the operation's condition variables (or a
 fixed number of them when there are many) each fetch's document is parsed and walked over a tree whose objects stand for
 "an object of this runtime type may be here", noting which fetch brought which key. A fetch may only use what its own
-ancestors brought. Afterwards the client's operation is walked over the same tree: what it finds missing is a problem.
+ancestors brought. Afterwards the client's operation is walked over the same tree: what it finds missing is a problem. What
+is in a deferred block counts only where that block, or one that is delivered before it, brought it.
 Every document is also validated against the schema of its subgraph, as far as the supergraph tells it.
 """
 
@@ -102,12 +103,20 @@ def _check_order(plan: QueryPlan, operation: Operation, problems: dict[str, None
                 continue
             found |= {earlier} | ancestors[earlier]
         ancestors[fetch.id] = found
+    block_of = {fetch.id: fetch.block for fetch in plan.fetches}
+    for fetch in plan.fetches:
+        for earlier in fetch.depends_on:
+            if block_of.get(earlier, 0) not in operation.visible(fetch.block):
+                problems[f"fetch {fetch.id} waits for {earlier}, which is for a block that is delivered later"] = None
     if operation.kind is not OperationKind.MUTATION:
         return
     roots = [fetch for fetch in plan.fetches if fetch.kind is OperationKind.MUTATION]
     for first, second in pairwise(roots):
         due = {first.id} | {
-            each for each, before in ancestors.items() if first.id in before and second.id not in before
+            each
+            for each, before in ancestors.items()
+            # What is deferred is nobody's to wait for.
+            if first.id in before and second.id not in before and not block_of[each]
         }
         for each in sorted(due - ancestors[second.id] - {second.id}):
             problems[f"mutation fetch {second.id} does not wait for {each}, which belongs to an earlier root field"] = (
@@ -188,6 +197,12 @@ class _Run:
         self.before: dict[int, frozenset[int]] = {}
         self.sent: set[int] = set()
         self.upstream = plan.subscription.id if plan.subscription else None
+        upstream = {plan.subscription.id} if plan.subscription else set[int]()
+        self.in_time = [
+            upstream | {fetch.id for fetch in plan.fetches if fetch.block in operation.visible(block)}
+            for block in range(len(operation.deferrals) + 1)
+        ]
+        """By block: the fetches that are done when it is delivered."""
 
     def problem(self, text: str) -> None:
         when = ", ".join(f"${name}={value}" for name, value in self.assignment.items())
@@ -350,33 +365,35 @@ class _Run:
         return found
 
     def check_client(self) -> None:
-        self.check(self.operation.selections, self.root, self.operation.root_type, self.operation.root_type)
+        self.check(self.operation.selections, self.root, self.operation.root_type, self.operation.root_type, 0)
 
-    def check(self, selections: Iterable[Selection], target: _Object, static: str, where: str) -> None:
+    def check(self, selections: Iterable[Selection], target: _Object, static: str, where: str, block: int) -> None:
+        in_time = self.in_time[block]
         for selection in selections:
             if any(self.assignment.get(name, True) != wanted for name, wanted in selection.conditions):
                 continue
             if not isinstance(selection, Field):
                 if selection.on is None or target.type in self.supergraph.possible[selection.on]:
-                    self.check(selection.selections, target, static, where)
+                    inner = selection.deferral.id if selection.deferral else block
+                    self.check(selection.selections, target, static, where, inner)
                 continue
             if selection.name == "__typename":
-                if static in self.supergraph.abstract and not target.typename:
+                if static in self.supergraph.abstract and not target.typename & in_time:
                     self.problem(f"{where}: nobody tells the __typename of {target.type}")
                 continue
             if selection.name.startswith("__"):
                 continue
             of = self.supergraph.fields[target.type][selection.name]
             if of.name not in self.supergraph.possible:
-                if not target.leaves.get(selection.key):
+                if not target.leaves.get(selection.key, set()) & in_time:
                     self.problem(f"{where}.{selection.name} of {target.type} is not fetched")
                 continue
             place = target.below.get(selection.key)
-            if place is None:
+            if place is None or not place.fetches & in_time:
                 self.problem(f"{where}.{selection.name} of {target.type} is not fetched")
                 continue
             for each in place.objects.values():
-                self.check(selection.selections, each, of.name, f"{where}.{selection.name}")
+                self.check(selection.selections, each, of.name, f"{where}.{selection.name}", block)
 
 
 class _Walker:

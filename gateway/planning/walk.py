@@ -14,6 +14,11 @@ Theory of operation. ``satisfy`` is handed what is wanted at one place and does 
 What cannot be answered below a field comes back up as the *residue* of that field: another subgraph may be asked for
 the field itself (a shareable value type split over subgraphs).
 
+A deferred block of the operation is satisfied after the blocks that are delivered before it, in groups of its own: it may
+only read what those groups ask anyway, and gather its keys from them. So nothing that comes first waits, or is asked
+together, with what comes later. Only where an object cannot be entered again (it has no key) does a deferred field come
+along with the group that is there.
+
 Two rules keep it sound. A consumer's needs are never met by a visit that waits for the consumer (no cycles), and a key
 is only gathered from subgraphs nearer than the one being entered (no endless chains). Where two ways are defensible the
 walk asks its ``Choices``; the search around it tries the others.
@@ -22,7 +27,7 @@ walk asks its ``Choices``; the search around it tries the others.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
@@ -32,7 +37,7 @@ from gateway.planning.choices import Choices, DeadEnd
 from gateway.planning.fetch_graph import FetchGraph, Group, Holder, Input, Place, SelectionTree, Visit, select
 from gateway.planning.guards import ALWAYS
 from gateway.planning.needs import TYPENAME, Need, Needs, Types, of_field_set
-from gateway.planning.reach import Coverage, Start, Way
+from gateway.planning.reach import Coverage, Mark, Start, Way
 from gateway.query_graph import EntityMove, QueryGraph, View
 from gateway.selection import FieldSet, print_field_set
 from gateway.supergraph import FromContext
@@ -58,11 +63,15 @@ class Purpose:
     """For whom something is wanted: the client (no consumer), or a group's representations."""
 
     consumer: Group | None = None
-    requiring: frozenset[tuple[str, str, str]] = frozenset()
+    requiring: frozenset[Mark] = frozenset()
     """(type, field, subgraph) whose requirements are being gathered: they may not require themselves."""
     nearer_than: int = NEVER_NEAR
     """Only subgraphs entered after fewer hops than this may help: the order that ends chains of keys."""
     nesting: int = 0
+    block: int = 0
+    """The block of the answer it is wanted in."""
+    along: bool = False
+    """A deferred field may be asked in a group of an earlier block: there is no other way."""
 
 
 CLIENT = Purpose()
@@ -72,13 +81,15 @@ class Walk:
     """One walk. Make it, call ``run``, and read ``fetches``."""
 
     def __init__(
-        self, graph: QueryGraph, coverage: Coverage, operation: Operation, needs: Needs, choices: Choices
+        self, graph: QueryGraph, coverage: Coverage, operation: Operation, needs: Sequence[Needs], choices: Choices
     ) -> None:
         self.graph = graph
         self.coverage = coverage
         self.reach = coverage.reach
         self.operation = operation
         self.needs = needs
+        """By block."""
+        self.visible = [operation.visible(block) for block in range(len(needs))]
         self.keys = operation.keys
         self.choices = choices
         self.fetches = FetchGraph()
@@ -87,19 +98,28 @@ class Walk:
 
     def run(self) -> FetchGraph:
         """Answer everything the operation wants, or raise ``DeadEnd``."""
-        if self.operation.kind is OperationKind.QUERY:
-            failed = self.satisfy(self.root, [Want(types, need) for types, need in self.needs], CLIENT)
+        for block, needs in enumerate(self.needs):
+            wants = [Want(types, need) for types, need in needs]
+            if self.operation.kind is OperationKind.QUERY:
+                failed = self.satisfy(self.root, wants, Purpose(block=block))
+            elif not block:
+                failed = self.in_series(needs)
+            else:
+                failed = self.after_series(wants, Purpose(block=block))
             if failed:
                 raise DeadEnd(", ".join(first_leaf(want.need) for want in failed))
-        else:
-            self.in_series()
         return self.fetches
 
-    def in_series(self) -> None:
+    def after_series(self, wants: list[Want], purpose: Purpose) -> list[Want]:
+        """A deferred block of a mutation: what is below root fields, which are all called already."""
+        visits = {key: visit for visit in self.root.visits for key in visit.tree.fields.get(self.root.static, ())}
+        return [each for want in wants for each in self.take(self.root, visits[want.need.key], want, purpose)]
+
+    def in_series(self, needs: Needs) -> list[Want]:
         """Root fields of a mutation one after the other, each with everything it needs before the next begins."""
         previous: Visit | None = None
         settled = 0
-        for types, need in self.needs:
+        for types, need in needs:
             root = self.operation.root_type
             ways = [
                 (need.leaves - self.coverage.local(need, subgraph, (), root), subgraph)
@@ -121,7 +141,8 @@ class Walk:
                 previous = Visit(group=group, tree=group.tree, view=(), types=(root,), stand_in=None, entered=True)
                 self.root.visits.append(previous)
             if residue := self.take(self.root, previous, Want(types, need), CLIENT):
-                raise DeadEnd(", ".join(first_leaf(want.need) for want in residue))
+                return residue
+        return []
 
     def satisfy(self, place: Place, wants: list[Want], purpose: Purpose) -> list[Want]:
         """Answer what can be answered from here on; give back what cannot."""
@@ -150,6 +171,8 @@ class Walk:
             self.take_directly(place, rest, purpose, again, since=before)
             self.take_directly(place, left, purpose, again)
             left = again
+        if failed and purpose.block and not purpose.along:
+            return self.satisfy(place, failed, replace(purpose, along=True))
         return failed
 
     def take_directly(
@@ -230,6 +253,8 @@ class Walk:
     def can_take(self, visit: Visit, object_type: str, want: Want, purpose: Purpose) -> bool:
         if object_type not in visit.types or visit.group.subgraph in want.tried:
             return False
+        if purpose.block and not self.may_read(visit, object_type, want.need, purpose):
+            return False
         if purpose.consumer is not None and self.fetches.depends(visit.group, purpose.consumer):
             return False
         if want.need.name == TYPENAME:
@@ -239,6 +264,16 @@ class Walk:
         if move is None or not move[2]:
             return False
         return self.coverage.useful(want.need, visit.group.subgraph, visit.view, known_as)
+
+    def may_read(self, visit: Visit, object_type: str, need: Need, purpose: Purpose) -> bool:
+        """Whether a deferred block may get a need from this visit."""
+        if visit.group.block == purpose.block:
+            return True
+        if visit.group.block not in self.visible[purpose.block]:
+            return False
+        if need.name == TYPENAME or purpose.along or purpose.consumer is not None:
+            return True
+        return need.key in visit.tree.fields.get(visit.knows(object_type), ())
 
     def take(self, place: Place, visit: Visit, want: Want, purpose: Purpose) -> list[Want]:
         """Put the need into the visit's document and answer what is below it; give back the residue."""
@@ -357,6 +392,8 @@ class Walk:
     def starts(self, place: Place, object_type: str, purpose: Purpose) -> tuple[Start, ...]:
         found: dict[Start, None] = {}
         for visit in place.visits:
+            if visit.group.block not in self.visible[purpose.block]:
+                continue
             if object_type in visit.types and not (
                 purpose.consumer is not None and self.fetches.depends(visit.group, purpose.consumer)
             ):
@@ -513,6 +550,7 @@ class Walk:
                 visit.entered
                 and visit.group.subgraph == subgraph
                 and visit.stand_in == stand_in
+                and visit.group.block == purpose.block
                 and (visit.group.entity or visit.group.place is place)
                 and visit not in avoid
                 and not (visit.requiring and visit.stand_in and set(types) - set(visit.types))
@@ -530,7 +568,7 @@ class Walk:
 
     def new_visit(self, place: Place, subgraph: str, stand_in: str | None, types: Types, purpose: Purpose) -> Visit:
         root = place.static in self.graph.roots
-        group = self.fetches.add(subgraph, place, entity=not root)
+        group = self.fetches.add(subgraph, place, entity=not root, block=purpose.block)
         self.wait_for(purpose, group)
         visit = Visit(group=group, tree=group.tree, view=(), types=(), stand_in=stand_in, entered=True)
         if root:
@@ -551,7 +589,7 @@ class Walk:
         missing = tuple(each for each in types if each not in visit.types)
         if not missing or not group.entity:
             return
-        inner = Purpose(consumer=group, requiring=purpose.requiring, nesting=purpose.nesting + 1)
+        inner = self.inside(purpose, group, purpose.requiring)
         choices: dict[tuple[tuple[EntityMove, ...], int], list[str]] = {}
         for each in missing:
             choices.setdefault(self.ways_in(place, group.subgraph, each, inner), []).append(each)
@@ -605,6 +643,9 @@ class Walk:
                 return tuple(way for way in able if not way.nullable) or able, distance + 1
         raise DeadEnd(f"{subgraph} has no key for {object_type} that can be gathered")
 
+    def inside(self, purpose: Purpose, consumer: Group, requiring: frozenset[Mark]) -> Purpose:
+        return Purpose(consumer=consumer, requiring=requiring, nesting=purpose.nesting + 1, block=purpose.block)
+
     def requirement(self, subgraph: str, object_type: str, name: str) -> FieldSet:
         known_as = self.graph.stand_ins[subgraph].get(object_type, object_type)
         return self.graph.fields[subgraph][known_as][name].requires
@@ -627,6 +668,7 @@ class Walk:
                 and visit.group.subgraph == subgraph
                 and visit.stand_in == stand_in
                 and not (stand_in and set(visit.types) != set(want.types))
+                and visit.group.block == purpose.block
                 and not (purpose.consumer is not None and self.fetches.depends(visit.group, purpose.consumer))
                 and all(self.independent(place, visit, each, want) for each in want.types)
                 and not any(self.clashes(visit, each, want) for each in want.types)
@@ -666,7 +708,7 @@ class Walk:
         group = visit.group
         visit.requiring = True
         marks = frozenset((each, want.need.name, group.subgraph) for each in want.types)
-        inner = Purpose(consumer=group, requiring=purpose.requiring | marks, nesting=purpose.nesting + 1)
+        inner = self.inside(purpose, group, purpose.requiring | marks)
         wants: list[Want] = []
         for each in want.types:
             fields = self.requirement(group.subgraph, each, want.need.name)

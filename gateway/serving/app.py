@@ -24,11 +24,11 @@ from starlette.websockets import WebSocket
 
 from gateway.config import Settings
 from gateway.errors import GatewayError, MethodNotAllowed, RequestError, RequestMalformed
-from gateway.exchange import decode
+from gateway.exchange import GraphQLResponse, decode
 from gateway.pipeline.issuer import KINDS, Claims, DevelopmentIssuer
 from gateway.pipeline.pipeline import ANY, HARMLESS, ONE_ANSWER, QUERIES, Pipeline
 from gateway.plan import render_json, render_text
-from gateway.serving import event_source, http, websocket
+from gateway.serving import event_source, http, multipart, websocket
 from subgraphs.chassis.telemetry import METRICS_MEDIA_TYPE, RequestTelemetry, logger, metrics_text
 
 CONSOLE = Path(__file__).parent / "console"
@@ -69,25 +69,37 @@ class Application:
         media_type = http.GRAPHQL_RESPONSE
         facts = request.scope.setdefault("galleria.facts", {})
         try:
-            media_type = http.accepted(request.headers.get("accept"))
+            accept = request.headers.get("accept")
+            media_type = http.accepted(accept)
+            dialect = http.dialect_of(accept, media_type)
             if request.method not in ("GET", "POST"):
                 raise MethodNotAllowed("GraphQL is served by GET and POST.")
             caller = await self._pipeline.caller(request.headers)
             exchange = await http.read(request, self._settings.limits)
             if media_type == http.EVENT_STREAM:
                 results = await self._pipeline.stream(
-                    exchange, caller, kinds=HARMLESS if request.method == "GET" else ANY
+                    exchange, caller, kinds=HARMLESS if request.method == "GET" else ANY, incremental=True
                 )
+                assert dialect is not None
                 return event_source.stream(
                     results,
+                    dialect=dialect,
                     heartbeat_s=self._settings.sse_heartbeat_s,
                     stopping=self.stopping,
                     expires_at=caller.expires_at,
                     on_failure=self._pipeline.refusal,
                 )
-            response = await self._pipeline.answer(
-                exchange, caller, kinds=QUERIES if request.method == "GET" else ONE_ANSWER
-            )
+            kinds = QUERIES if request.method == "GET" else ONE_ANSWER
+            if dialect is None:
+                response = await self._pipeline.answer(exchange, caller, kinds=kinds)
+            else:
+                results = await self._pipeline.stream(exchange, caller, kinds=kinds, incremental=True)
+                first = await anext(results)
+                assert isinstance(first, GraphQLResponse)
+                response = first
+                if response.pending or media_type == http.MULTIPART:
+                    return multipart.stream(response, results, dialect=dialect, on_failure=self._pipeline.refusal)
+                await results.aclose()
             facts["errors"] = len(response.errors)
             return http.respond(response, media_type)
         except GatewayError as error:

@@ -17,6 +17,7 @@ from starlette.responses import StreamingResponse
 from gateway.errors import NotAuthenticated
 from gateway.event_stream import render_comment, render_event
 from gateway.exchange import GraphQLResponse
+from gateway.incremental import Dialect, Payload, encode_payload
 from subgraphs.chassis.telemetry import logger
 
 _log = logger("event_source")
@@ -29,8 +30,9 @@ _HEADERS = {
 
 
 def stream(
-    results: AsyncGenerator[GraphQLResponse, None],
+    results: AsyncGenerator[Payload, None],
     *,
+    dialect: Dialect,
     heartbeat_s: float,
     stopping: asyncio.Event,
     expires_at: float | None = None,
@@ -39,14 +41,15 @@ def stream(
     """An event stream of these results; it completes when they end, when the server stops, or when the credentials
     expire (seconds since 1970). ``on_failure`` says what may be shown of an expiry or of a bug."""
     return StreamingResponse(
-        _frames(results, heartbeat_s, stopping, expires_at, on_failure),
+        _frames(results, dialect, heartbeat_s, stopping, expires_at, on_failure),
         media_type="text/event-stream; charset=utf-8",
         headers=_HEADERS,
     )
 
 
 async def _frames(
-    results: AsyncGenerator[GraphQLResponse, None],
+    results: AsyncGenerator[Payload, None],
+    dialect: Dialect,
     heartbeat_s: float,
     stopping: asyncio.Event,
     expires_at: float | None,
@@ -54,7 +57,7 @@ async def _frames(
 ) -> AsyncIterator[bytes]:
     # A comment at once: the client's "open" must not wait for the first event, which may be hours away.
     yield render_comment("")
-    coming: asyncio.Task[GraphQLResponse] | None = None
+    coming: asyncio.Task[Payload] | None = None
     stop: asyncio.Task[bool] = asyncio.ensure_future(stopping.wait())
     try:
         while True:
@@ -76,7 +79,7 @@ async def _frames(
                     yield render_event("next", on_failure(bug).encode())
                     break
                 coming = None
-                yield render_event("next", result.encode())
+                yield render_event("next", encode_payload(result, dialect))
             elif stop.done():
                 break
             else:
@@ -90,5 +93,5 @@ async def _frames(
         await results.aclose()
 
 
-async def _next(iterator: AsyncIterator[GraphQLResponse]) -> GraphQLResponse:
+async def _next(iterator: AsyncIterator[Payload]) -> Payload:
     return await anext(iterator)

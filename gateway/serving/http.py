@@ -36,10 +36,12 @@ from gateway.errors import (
 )
 from gateway.event_stream import render_event
 from gateway.exchange import GraphQLRequest, GraphQLResponse, decode, read_request
+from gateway.incremental import Dialect
 
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
+MULTIPART = "multipart/mixed"
 
 # What a well-formed request can still be refused for; the legacy media type and event streams answer these with 200.
 _WELL_FORMED = (DocumentInvalid, OperationUnknown, VariableInvalid, LimitExceeded)
@@ -53,24 +55,56 @@ class Range:
     quality: float
     precision: int
     """2 for ``a/b``, 1 for ``a/*``, 0 for ``*/*``."""
+    parameters: frozenset[str] = frozenset()
+    """As written, in lower case."""
 
 
 def accepted(header: str | None) -> str:
     """Which of our media types answers best; raises MediaTypeNotAcceptable. Equal wishes: ours first, in this order."""
     if header is None or not header.strip():
         return GRAPHQL_RESPONSE
-    ranges = [found for part in header.split(",") if (found := _range(part)) is not None]
+    ranges = _ranges(header)
     best, best_quality = "", 0.0
-    for offered in (GRAPHQL_RESPONSE, JSON, EVENT_STREAM):
-        group = offered.partition("/")[0] + "/*"
-        fits = [wish for wish in ranges if wish.media_type in (offered, group, "*/*")]
-        # The most precise range speaks for a media type, whatever vaguer ones say.
-        quality = max(fits, key=lambda wish: wish.precision).quality if fits else 0.0
+    for offered in (GRAPHQL_RESPONSE, JSON, EVENT_STREAM, MULTIPART):
+        quality = _quality(ranges, offered)
         if quality > best_quality:
             best, best_quality = offered, quality
     if not best:
-        raise MediaTypeNotAcceptable(f"This endpoint answers with {GRAPHQL_RESPONSE}, {JSON} or {EVENT_STREAM}.")
+        raise MediaTypeNotAcceptable(
+            f"This endpoint answers with {GRAPHQL_RESPONSE}, {JSON}, {EVENT_STREAM} or {MULTIPART}."
+        )
     return best
+
+
+def dialect_of(header: str | None, media_type: str) -> Dialect | None:
+    """How to write what is deferred, or None where the client takes one answer alone.
+
+    An event stream may have many answers anyway. Beside the chosen media type, ``multipart/mixed`` is used for an answer in
+    parts if it is named and wished no less.
+    """
+    ranges = _ranges(header or "")
+    streamed = EVENT_STREAM if media_type == EVENT_STREAM else MULTIPART
+    named = [wish for wish in ranges if wish.media_type == streamed and wish.quality]
+    if streamed == MULTIPART:
+        named = [wish for wish in named if wish.quality >= _quality(ranges, media_type)]
+    elif not named:
+        return Dialect.PENDING
+    if not named:
+        return None
+    wish = max(named, key=lambda wish: wish.quality)
+    return Dialect.PATHS if Dialect.PATHS.value.lower() in wish.parameters else Dialect.PENDING
+
+
+def _quality(ranges: list[Range], offered: str) -> float:
+    group = offered.partition("/")[0] + "/*"
+    fits = [wish for wish in ranges if wish.media_type in (offered, group, "*/*")]
+    # The most precise range speaks for a media type, whatever vaguer ones say.
+    precision = max((wish.precision for wish in fits), default=0)
+    return max((wish.quality for wish in fits if wish.precision == precision), default=0.0)
+
+
+def _ranges(header: str) -> list[Range]:
+    return [found for part in header.split(",") if (found := _range(part)) is not None]
 
 
 def _range(text: str) -> Range | None:
@@ -86,7 +120,10 @@ def _range(text: str) -> Range | None:
             except ValueError:
                 return None
     precision = 0 if media_type == "*/*" else 1 if media_type.endswith("/*") else 2
-    return Range(media_type, quality, precision)
+    said = frozenset(parameter.replace('"', "") for parameter in parameters)
+    if any(parameter.startswith("subscriptionspec=") for parameter in said):
+        return None  # Another protocol under the same media type.
+    return Range(media_type, quality, precision, said)
 
 
 async def read(request: Request, limits: Limits) -> GraphQLRequest:
@@ -175,5 +212,5 @@ def refuse(error: GatewayError, media_type: str, response: GraphQLResponse) -> R
         # GraphQL over SSE, distinct connections: a browser's EventSource can read nothing of a 400.
         frames = render_event("next", response.encode()) + render_event("complete", b"")
         return Response(frames, 200, {**headers, "vary": "accept"}, f"{EVENT_STREAM}; charset=utf-8")
-    shown = GRAPHQL_RESPONSE if media_type == EVENT_STREAM else media_type
+    shown = GRAPHQL_RESPONSE if media_type in (EVENT_STREAM, MULTIPART) else media_type
     return respond(response, shown, status_of(error, shown), headers)

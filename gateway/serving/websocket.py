@@ -17,7 +17,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from gateway.config import Limits
 from gateway.errors import GatewayError, NotAuthenticated
-from gateway.exchange import encode
+from gateway.exchange import GraphQLResponse, encode
+from gateway.incremental import Dialect, encode_payload
 from gateway.pipeline.pipeline import Caller, Pipeline
 from gateway.serving.websocket_protocol import (
     SUBPROTOCOL,
@@ -158,12 +159,14 @@ class _Driver:
     async def _operate(self, id: str, number: int, start: Start) -> None:
         assert self._caller is not None
         try:
-            async with aclosing(await self._pipeline.stream(start.request, self._caller)) as results:
+            async with aclosing(await self._pipeline.stream(start.request, self._caller, incremental=True)) as results:
                 async for result in results:
-                    if not result.has_data:
+                    if isinstance(result, GraphQLResponse) and not result.has_data:
                         await self._happen(Input.FAILED, News(id=id, number=number, body=encode(list(result.errors))))
                         return
-                    await self._happen(Input.RESULT, News(id=id, number=number, body=result.encode()))
+                    await self._happen(
+                        Input.RESULT, News(id=id, number=number, body=encode_payload(result, Dialect.PENDING))
+                    )
             await self._happen(Input.ENDED, News(id=id, number=number))
         except GatewayError as error:
             await self._fail(id, number, error)

@@ -11,7 +11,8 @@ After::
 
 Groups are bundled when they wait for the same groups, so nobody starts later than before; groups of one place (one
 path) also when they are merely of the same round, since the objects are the same and one request for them is the rule.
-Guards must be equal, or the request would be sent for the part that nobody wants.
+Guards must be equal, or the request would be sent for the part that nobody wants, and so must deferred blocks, or one would
+wait for what is in the other.
 """
 
 from __future__ import annotations
@@ -35,6 +36,10 @@ class Bundle:
     def subgraph(self) -> str:
         return self.groups[0].subgraph
 
+    @property
+    def block(self) -> int:
+        return self.groups[0].block
+
 
 def batch(fetches: FetchGraph) -> list[Bundle]:
     """Bundles in an order where each comes after those it waits for."""
@@ -55,6 +60,7 @@ def batch(fetches: FetchGraph) -> list[Bundle]:
                     not first.entity
                     or first.contexts
                     or bundle.subgraph != group.subgraph
+                    or bundle.block != group.block
                     or rounds[id(bundle)] != round_
                 ):
                     continue

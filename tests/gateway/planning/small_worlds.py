@@ -9,6 +9,7 @@ from pathlib import Path
 from graphql import parse, validate
 
 from gateway.composition.compose import SubgraphSource, compose
+from gateway.incremental import with_directives
 from gateway.operation import Operation, normalise
 from gateway.plan import QueryPlan
 from gateway.planning.planner import Planner
@@ -49,10 +50,10 @@ def planner_of(world: str) -> Planner:
 
 def normalised(world: str, text: str, name: str | None = None) -> Operation:
     """A valid client operation in normal form."""
-    schema = supergraph_of(world).api_schema
+    schema = with_directives(supergraph_of(world).api_schema)
     document = parse(text)
     assert validate(schema, document) == []
-    return normalise(document, name, schema)
+    return normalise(document, name, schema, deferred_max=20)
 
 
 def planned(world: str, text: str) -> QueryPlan:
