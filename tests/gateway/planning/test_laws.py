@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from graphql import parse, validate
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from gateway.incremental import with_directives
 from gateway.operation import normalise
 from gateway.plan import render_text
 from gateway.planning.planner import Planner
@@ -31,6 +33,23 @@ def test_every_plan_passes_the_verifier(world: str, data: st.DataObject) -> None
     operation = normalise(document, None, supergraph.api_schema)
     plan = planner_of(world).plan(operation)
     assert verify(plan, operation, supergraph) == []
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@given(data=st.data())
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+def test_every_plan_with_deferred_blocks_passes_the_verifier(world: str, data: st.DataObject) -> None:
+    supergraph = supergraph_of(world)
+    schema = with_directives(supergraph.api_schema)
+    text = re.sub(
+        r"(\.\.\. on \w+)",
+        lambda found: found[1] + data.draw(st.sampled_from([" @defer", ""])),
+        data.draw(operations(schema)),
+    )
+    document = parse(text)
+    assume(not validate(schema, document))
+    operation = normalise(document, None, schema, deferred_max=20)
+    assert verify(planner_of(world).plan(operation), operation, supergraph) == []
 
 
 @pytest.mark.parametrize("world", WORLDS)
