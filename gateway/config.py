@@ -42,7 +42,7 @@ class Limits(BaseModel):
     directives_max: Count = 200
     """Directives written in the document; each costs validation time and says little."""
     deferred_max: Count = 20
-    """Fragments with ``@defer``, fragments followed: each is planned and fetched by itself."""
+    """Uses of ``@defer`` and ``@stream``, fragments followed: each is fetched by itself."""
     validation_errors_max: Count = 20
     """Errors shown for one document or one set of variables; the rest would help nobody."""
     request_ms_max: Milliseconds = 30_000

@@ -26,7 +26,7 @@ class GraphQLRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """A part of the answer that is still to come: what was deferred of the object at this path."""
+    """A part of the answer that is still to come: what is deferred of the object, or left of the list, at this path."""
 
     id: str
     path: tuple[str | int, ...]

@@ -6,7 +6,7 @@ ready (execution), and how payloads are framed (``gateway.event_stream``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeAlias
@@ -27,10 +27,12 @@ class Dialect(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """What was pending. ``data`` is None where a null had to go beyond the deferred fragment; the errors say why."""
+    """What was pending. ``data`` is None where a null had to go beyond the fragment or the items; the errors say why."""
 
     pending: Pending
-    data: Mapping[str, Any] | None
+    data: Mapping[str, Any] | Sequence[Any] | None
+    """Of a deferred fragment its fields, of a list the items from ``start`` on."""
+    start: int | None = None
     errors: tuple[Mapping[str, Any], ...] = ()
 
 
@@ -97,7 +99,7 @@ def _by_ids(increment: Increment) -> dict[str, Any]:
         if each.data is None:
             completed.append(done | errors)
         else:
-            incremental.append(done | {"data": each.data} | errors)
+            incremental.append(done | {"data" if each.start is None else "items": each.data} | errors)
             completed.append(done)
     if incremental:
         body["incremental"] = incremental
@@ -107,7 +109,12 @@ def _by_ids(increment: Increment) -> dict[str, Any]:
 def _by_paths(increment: Increment) -> dict[str, Any]:
     incremental: list[dict[str, Any]] = []
     for each in increment.delivered:
-        entry: dict[str, Any] = {"data": each.data, "path": list(each.pending.path)}
+        path = list(each.pending.path)
+        entry: dict[str, Any] = (
+            {"data": each.data, "path": path}
+            if each.start is None
+            else {"items": each.data, "path": [*path, each.start]}
+        )
         if each.pending.label is not None:
             entry["label"] = each.pending.label
         if each.errors:

@@ -18,9 +18,12 @@ from graphql import (
     FragmentSpreadNode,
     GraphQLSchema,
     InlineFragmentNode,
+    IntValueNode,
+    Node,
     OperationDefinitionNode,
     SelectionSetNode,
     StringValueNode,
+    ValueNode,
     VariableNode,
     print_ast,
 )
@@ -47,6 +50,28 @@ class Deferral:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """One ``@stream``."""
+
+    id: int
+    """From 1."""
+    block: int
+    """The block its field is in."""
+    label: str | None = None
+    variable: str | None = None
+    """As a deferral's."""
+    count: int | str = 0
+    """``initialCount``, or the variable that says it. Fewer than no items is none."""
+
+    def initial_count(self, variables: Mapping[str, Any]) -> int | None:
+        """How many items come first; None where these variables switch it off."""
+        if self.variable is not None and variables.get(self.variable, True) is not True:
+            return None
+        count = variables.get(self.count, 0) if isinstance(self.count, str) else self.count
+        return max(count, 0) if isinstance(count, int) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
     """One selected field. ``arguments`` is the printed argument list without parentheses, ``""`` for none."""
 
@@ -61,6 +86,7 @@ class Field:
     conditions: tuple[Condition, ...] = ()
     """All must hold. Literal conditions were decided while normalising."""
     selections: tuple[Selection, ...] = ()
+    stream: Stream | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +121,12 @@ class Operation:
     """Which canonical key each (field name, arguments) has; the planner asks it for the fields it adds itself."""
     deferrals: tuple[Deferral, ...] = ()
     """By id, from 1. Empty where nothing is deferred, or nothing may be."""
+    streams: tuple[Stream, ...] = ()
+
+    @property
+    def incremental(self) -> bool:
+        """Whether a part of the answer may come later."""
+        return bool(self.deferrals or self.streams)
 
     def block(self, id: int) -> Operation:
         """The operation with nothing but one block, and the fields that lead there."""
@@ -162,8 +194,8 @@ def normalise(
 
     Raises ``OperationUnknown`` when the name fits none, or when there are several and no name was given. Fragments are
     inlined, literal ``@skip``/``@include`` are decided, and every field gets its canonical key in document order.
-    ``deferred_max`` is how many deferred blocks there may be before ``LimitExceeded`` is raised; with 0, ``@defer`` has
-    no effect, and it never has one in a subscription.
+    ``deferred_max`` is how many fragments and lists may come later before ``LimitExceeded`` is raised; with 0, ``@defer``
+    and ``@stream`` have no effect, and they never have one in a subscription.
     """
     definition = _operation(document, operation_name)
     kind = OperationKind(definition.operation.value)
@@ -195,6 +227,7 @@ def normalise(
         selections=_in_turn(selections, keys) if mutation else selections,
         keys=keys,
         deferrals=tuple(normaliser.deferrals),
+        streams=tuple(normaliser.streams),
     )
 
 
@@ -220,9 +253,8 @@ class _Normaliser:
         self.keys = keys
         self.deferred_max = deferred_max
         self.deferrals: list[Deferral] = []
+        self.streams: list[Stream] = []
         self.inlined: dict[tuple[str, bool, int], tuple[Selection, ...]] = {}
-        self.known: dict[tuple[int, int], Deferral] = {}
-        """(directive, block it stands in) → what it became."""
 
     def selections(
         self, node: SelectionSetNode | None, block: int = 0, *, apart: bool = False
@@ -267,32 +299,59 @@ class _Normaliser:
             variables=_variables(node),
             conditions=conditions,
             selections=self.selections(node.selection_set, block),
+            stream=self.stream(node, block),
         )
 
-    def deferral(self, node: InlineFragmentNode | FragmentSpreadNode, block: int) -> Deferral | None:
-        directive = next((each for each in node.directives or () if each.name.value == "defer"), None)
-        if directive is None or not self.deferred_max:
+    def stream(self, node: FieldNode, block: int) -> Stream | None:
+        given = self.arguments(node, "stream")
+        if given is None:
             return None
-        known = self.known.get((id(directive), block))
-        if known is not None:
-            return known
-        given = {each.name.value: each.value for each in directive.arguments or ()}
-        condition, label = given.get("if"), given.get("label")
-        if isinstance(condition, BooleanValueNode) and not condition.value:
-            return None
-        if len(self.deferrals) >= self.deferred_max:
-            raise LimitExceeded(
-                "MAX_DEFERRED_EXCEEDED", f"At most {self.deferred_max} fragments of an operation may be deferred."
-            )
-        known = Deferral(
-            id=len(self.deferrals) + 1,
-            parent=block,
-            label=label.value if isinstance(label, StringValueNode) else None,
-            variable=condition.name.value if isinstance(condition, VariableNode) else None,
+        count = given.get("initialCount")
+        self.check_limit()
+        found = Stream(
+            id=len(self.streams) + 1,
+            block=block,
+            label=_label(given),
+            variable=_name(given.get("if")),
+            count=int(count.value) if isinstance(count, IntValueNode) else _name(count) or 0,
         )
-        self.deferrals.append(known)
-        self.known[id(directive), block] = known
-        return known
+        self.streams.append(found)
+        return found
+
+    def arguments(self, node: Node, name: str) -> dict[str, ValueNode] | None:
+        """A directive's, or None where it is not there, or says that it is to have no effect."""
+        directives = getattr(node, "directives", None) if self.deferred_max else ()
+        directive = next((each for each in directives or () if each.name.value == name), None)
+        if directive is None:
+            return None
+        given = {each.name.value: each.value for each in directive.arguments or ()}
+        condition = given.get("if")
+        return None if isinstance(condition, BooleanValueNode) and not condition.value else given
+
+    def check_limit(self) -> None:
+        if len(self.deferrals) + len(self.streams) >= self.deferred_max:
+            raise LimitExceeded(
+                "MAX_DEFERRED_EXCEEDED",
+                f"At most {self.deferred_max} fragments and lists of an operation may be delivered later.",
+            )
+
+    def deferral(self, node: InlineFragmentNode | FragmentSpreadNode, block: int) -> Deferral | None:
+        given = self.arguments(node, "defer")
+        if given is None:
+            return None
+        self.check_limit()
+        found = Deferral(id=len(self.deferrals) + 1, parent=block, label=_label(given), variable=_name(given.get("if")))
+        self.deferrals.append(found)
+        return found
+
+
+def _label(given: Mapping[str, ValueNode]) -> str | None:
+    label = given.get("label")
+    return label.value if isinstance(label, StringValueNode) else None
+
+
+def _name(value: ValueNode | None) -> str | None:
+    return value.name.value if isinstance(value, VariableNode) else None
 
 
 TURNS_MAX = 32

@@ -10,8 +10,7 @@ tree knows all the runtime types it ever will, so that a fetch and the one besid
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
@@ -20,14 +19,15 @@ from graphql import FieldNode, InlineFragmentNode, OperationDefinitionNode, Sele
 
 from gateway.config import Settings
 from gateway.errors import SubgraphError, SubgraphReplyInvalid
-from gateway.exchange import GraphQLResponse, Pending, encode
-from gateway.execution.errors import Report, ResponsePath, written
+from gateway.exchange import GraphQLResponse, encode
+from gateway.execution.errors import Report, ResponsePath
 from gateway.execution.introspection import Introspection
-from gateway.execution.projection import Deferred, ObjectNode, Projection, client_paths, shows
+from gateway.execution.projection import ObjectNode, Projection, client_paths
 from gateway.execution.representations import (
     Entities,
     Gathered,
     Object,
+    Window,
     by_context,
     merge,
     objects_at,
@@ -35,15 +35,16 @@ from gateway.execution.representations import (
     rename,
 )
 from gateway.execution.transport import FetchContext, SubgraphAddress, Transport
-from gateway.incremental import Delivery, Increment, Payload
 from gateway.operation import Operation
-from gateway.plan import EACH, Fetch, Guard, OperationKind, QueryPlan
+from gateway.plan import Fetch, Guard, OperationKind, QueryPlan
 from gateway.supergraph import Supergraph
 
 CHUNKS_AT_ONCE_MAX: Final = 4
 """Requests one large fetch has under way side by side."""
 
 Variables: TypeAlias = Mapping[str, Any]
+Windows: TypeAlias = Mapping[int, "tuple[Window | None, ...]"]
+"""Fetch id → of which objects each of its entity inputs is gathered; None: of none. Of all, where it is not named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -58,14 +59,6 @@ class Executable:
     projection: Projection
     introspection: Introspection
     has_contexts: bool
-
-    def deferred(self, variables: Variables) -> frozenset[int]:
-        """The blocks that these variables leave for later: a block without fetches of its own gains nothing by it."""
-        if not self.plan.blocks:
-            return frozenset()
-        return frozenset(
-            block.id for block in self.plan.blocks if self.operation.deferrals[block.id - 1].active(variables)
-        )
 
 
 class Step:
@@ -185,25 +178,7 @@ class Executor:
         errors: Sequence[Mapping[str, Any]] = (),
     ) -> GraphQLResponse:
         """Runs a query or a mutation to its response. Only a bug raises; whatever a subgraph does is in ``errors``."""
-        return await _Execution(self, executable, variables, context, errors).run()
-
-    async def execute_incrementally(
-        self,
-        executable: Executable,
-        variables: Variables,
-        context: FetchContext,
-        *,
-        errors: Sequence[Mapping[str, Any]] = (),
-    ) -> AsyncGenerator[Payload, None]:
-        """The same as ``execute``, with what is deferred in payloads after the first. Close the generator to stop."""
-        execution = _Execution(self, executable, variables, context, errors)
-        deferred = executable.deferred(variables)
-        if not deferred:
-            yield await execution.run()
-            return
-        async with aclosing(Incremental(execution, deferred).run()) as payloads:
-            async for each in payloads:
-                yield each
+        return await Execution(self, executable, variables, context, errors).run()
 
     async def execute_event(
         self,
@@ -215,16 +190,16 @@ class Executor:
         errors: Sequence[Mapping[str, Any]] = (),
     ) -> GraphQLResponse:
         """The response to one event of a subscription: the upstream's GraphQL response, enriched by the plan's fetches."""
-        execution = _Execution(self, executable, variables, context, errors)
+        execution = Execution(self, executable, variables, context, errors)
         assert executable.upstream is not None
         execution.take_root(executable.upstream, event)
         return await execution.run()
 
 
-class _Execution:
+class Execution:
     """One request on its way."""
 
-    __slots__ = ("context", "executable", "executor", "report", "tree", "trouble", "variables")
+    __slots__ = ("context", "executable", "executor", "report", "tree", "trouble", "variables", "windows")
 
     def __init__(
         self,
@@ -241,6 +216,13 @@ class _Execution:
         self.report = Report(development=executor.development, known=errors)
         self.tree: Object = {}
         self.trouble: list[Trouble] = []
+        self.windows: Windows = {}
+
+    def tail(self, windows: Windows) -> Execution:
+        """The same request, the same tree, for other objects."""
+        found = Execution(self.executor, self.executable, self.variables, self.context, ())
+        found.tree, found.report, found.windows = self.tree, self.report, windows
+        return found
 
     def introspect(self) -> None:
         if self.executable.introspection.wanted:
@@ -294,6 +276,14 @@ class _Execution:
                 self.take_root(step, reply)
 
     async def fetch_entities(self, step: Step) -> None:
+        if step.fetch.id in self.windows:
+            windows = self.windows[step.fetch.id]
+            parts = zip(step.entities, windows, strict=True)
+            nothing = Gathered([], [])
+            await self.fetch_gathered(
+                step, [nothing if some is None else each.gather(self.tree, some) for each, some in parts], {}
+            )
+            return
         if not step.fetch.contexts:
             await self.fetch_gathered(step, [each.gather(self.tree) for each in step.entities], {})
             return
@@ -456,138 +446,6 @@ class _Execution:
         here = client_paths(shape, self.tree, path)
         below = [each for place in missing for each in client_paths(shape, self.tree, place)]
         return [each for each in below if each not in here] or [each for each in here if each]
-
-
-class Incremental:
-    """One request whose answer is given in parts: each block as soon as its fetches are done.
-
-    The blocks' fetches run as one graph in a task of its own, because who reads the payloads may be a different task each
-    time. All write into the one merged tree; a part is completed from it when all that it shows is there.
-    """
-
-    def __init__(self, execution: _Execution, deferred: frozenset[int]) -> None:
-        self.execution = execution
-        operation = execution.executable.operation
-        self.deferrals = operation.deferrals
-        self.owner = [0] * (len(self.deferrals) + 1)
-        """By block: with which deferred block it is delivered, or 0."""
-        for each in self.deferrals:
-            self.owner[each.id] = each.id if each.id in deferred else self.owner[each.parent]
-        projection = execution.executable.projection
-        self.whole = projection.shape(execution.variables)
-        self.first = projection.shape(execution.variables, deferred)
-        self.left: dict[int, int] = {0: 0}
-        for step in execution.executable.steps:
-            owner = self.owner[step.fetch.block]
-            self.left[owner] = self.left.get(owner, 0) + 1
-        self.news = asyncio.Event()
-        self.over = False
-        self.told: set[int] = set()
-        """Blocks whose fetches' troubles are in the report."""
-        self.waiting: list[tuple[Pending, Deferred]] = []
-        """Announced and not yet delivered."""
-        self.announced = 0
-
-    async def run(self) -> AsyncGenerator[Payload, None]:
-        self.execution.introspect()
-        running = asyncio.get_running_loop().create_task(self.fetch())
-        try:
-            while self.left[0] and not self.over:
-                await self.more()
-            if self.over:
-                await running
-            yield self.response()
-            while self.waiting:
-                if any(not self.left[each.id] for _, each in self.waiting):
-                    yield self.increment()
-                elif self.over:
-                    await running  # Raises what ended it early.
-                    raise AssertionError("blocks are left without fetches")
-                else:
-                    await self.more()
-        finally:
-            # The reader is gone, or nothing is left that it could be told.
-            running.cancel()
-            await asyncio.wait({running})
-
-    async def fetch(self) -> None:
-        try:
-            await self.execution.run_graph(self.execution.executable.steps, self.done)
-        finally:
-            self.over = True
-            self.news.set()
-
-    def done(self, step: Step) -> None:
-        self.left[self.owner[step.fetch.block]] -= 1
-        self.news.set()
-
-    async def more(self) -> None:
-        self.news.clear()
-        await self.news.wait()
-
-    def response(self) -> GraphQLResponse:
-        self.tell(0)
-        execution = self.execution
-        report = execution.report.part(lambda path: not path or shows(self.first, execution.tree, path))
-        data = self.first.complete(execution.tree, None, report)
-        pending = self.announce(report, data, ())
-        return GraphQLResponse(data=data, errors=tuple(report.entries), pending=pending)
-
-    def increment(self) -> Increment:
-        """All that is ready, also what only this makes ready."""
-        pending: list[Pending] = []
-        delivered: list[Delivery] = []
-        while ready := [each for each in self.waiting if not self.left[each[1].id]]:
-            self.waiting = [each for each in self.waiting if self.left[each[1].id]]
-            for announced, part in ready:
-                delivery, found = self.deliver(announced, part)
-                delivered.append(delivery)
-                pending += found
-        return Increment(delivered=tuple(delivered), pending=tuple(pending), has_next=bool(self.waiting))
-
-    def deliver(self, announced: Pending, part: Deferred) -> tuple[Delivery, tuple[Pending, ...]]:
-        self.tell(part.id)
-        here = announced.path
-        report = self.execution.report.part(
-            lambda path: not path or (_begins(path, here) and shows(part.node, part.value, path[len(here) :]))
-        )
-        data = part.node.complete(part.value, part.place, report)
-        found = self.announce(report, data, here)
-        return Delivery(pending=announced, data=data, errors=tuple(report.entries)), found
-
-    def tell(self, block: int) -> None:
-        """Puts into the report what went wrong with a block's fetches."""
-        if block not in self.told:
-            self.told.add(block)
-            for trouble in self.execution.trouble:
-                if self.owner[trouble.step.fetch.block] == block:
-                    self.execution.place(trouble, self.whole)
-
-    def announce(self, report: Report, data: Any, above: ResponsePath) -> tuple[Pending, ...]:
-        """What the projection left for later, as far as a null did not take away the object it is of."""
-        found: list[Pending] = []
-        for each in report.deferred:
-            path = written(each.place)
-            if _is_there(data, path[len(above) :]):
-                label = self.deferrals[each.id - 1].label
-                found.append(Pending(id=str(self.announced), path=path, label=label))
-                self.announced += 1
-                self.waiting.append((found[-1], each))
-        return tuple(found)
-
-
-def _begins(path: ResponsePath, prefix: ResponsePath) -> bool:
-    return len(path) >= len(prefix) and all(
-        mine == theirs or (mine == EACH and isinstance(theirs, int)) for mine, theirs in zip(path, prefix, strict=False)
-    )
-
-
-def _is_there(data: Any, path: ResponsePath) -> bool:
-    for step in path:
-        if data is None:
-            return False
-        data = data[step]
-    return data is not None
 
 
 def sent_variables(step: Step, variables: Variables) -> dict[str, Any]:

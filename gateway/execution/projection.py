@@ -55,6 +55,17 @@ _LEAF_CLASSES: Final[Mapping[str, frozenset[type]]] = {
 }
 
 
+class Later(NamedTuple):
+    """What of an operation comes later."""
+
+    deferrals: frozenset[int]
+    streams: frozenset[tuple[int, int]]
+    """Each stream's id with how many items come first."""
+
+
+NOTHING_LATER: Final = Later(frozenset(), frozenset())
+
+
 class Projection:
     """How one operation's answers look."""
 
@@ -62,15 +73,15 @@ class Projection:
         self._operation = operation
         self._schema = schema
         self._conditions = tuple(sorted(_condition_variables(operation.selections)))
-        self._shapes: dict[tuple[frozenset[int], tuple[bool, ...]], ObjectNode] = {}
+        self._shapes: dict[tuple[Later, tuple[bool, ...]], ObjectNode] = {}
 
-    def shape(self, variables: Mapping[str, Any], deferred: frozenset[int] = frozenset()) -> ObjectNode:
-        """The root node under these variables, with these of the operation's deferrals left for later."""
+    def shape(self, variables: Mapping[str, Any], later: Later = NOTHING_LATER) -> ObjectNode:
+        """The root node under these variables, with this left for later."""
         values = tuple(variables.get(name) is True for name in self._conditions)
-        truths = (deferred, values)
+        truths = (later, values)
         found = self._shapes.get(truths)
         if found is None:
-            compiler = _Compiler(self._schema, dict(zip(self._conditions, values, strict=True)), deferred)
+            compiler = _Compiler(self._schema, dict(zip(self._conditions, values, strict=True)), later)
             found = compiler.object(self._operation.root_type, [self._operation.selections])
             if len(self._shapes) >= SHAPES_MAX:
                 self._shapes.pop(next(iter(self._shapes)))
@@ -153,6 +164,36 @@ class ListNode:
         return found
 
 
+class StreamNode(ListNode):
+    """A list whose items from ``start`` on come later."""
+
+    __slots__ = ("id", "start")
+
+    def __init__(self, item: Node, item_nullable: bool, id: int, start: int) -> None:
+        super().__init__(item, item_nullable)
+        self.id = id
+        self.start = start
+
+    def complete(self, value: Any, place: Place, report: Report) -> Any:
+        if value.__class__ is not list or len(value) <= self.start:
+            return super().complete(value, place, report)
+        found = super().complete(value[: self.start], place, report)
+        if found is not None:
+            report.deferred.append(Deferred(-self.id, self, value, place))
+        return found
+
+    def complete_rest(self, value: list[Any], place: Place, report: Report) -> list[Any] | None:
+        """The items that were left, or None where one of them is null and may not be."""
+        found: list[Any] = []
+        for index in range(self.start, len(value)):
+            done = self.item.complete(value[index], (place, index), report)
+            if done is None and not self.item_nullable:
+                report.null((place, index))
+                return None
+            found.append(done)
+        return found
+
+
 class ObjectNode:
     """An object type's selected fields, in the client's order.
 
@@ -210,13 +251,24 @@ class DeferringNode(ObjectNode):
 
 
 class Deferred(NamedTuple):
-    """What is deferred of one object."""
+    """What is deferred of one object, or left of one list."""
 
     id: int
-    """The deferral's."""
-    node: ObjectNode
-    value: Mapping[str, Any]
+    """The deferral's, or the negative of the stream's."""
+    node: ObjectNode | StreamNode
+    value: Any
     place: Place
+
+    def complete(self, report: Report) -> Any:
+        if isinstance(self.node, StreamNode):
+            return self.node.complete_rest(self.value, self.place, report)
+        return self.node.complete(self.value, self.place, report)
+
+    def shows(self, path: ResponsePath) -> bool:
+        """Whether a path from here lies in this part."""
+        if isinstance(self.node, StreamNode):
+            return bool(path) and (path[0] == EACH or (isinstance(path[0], int) and path[0] >= self.node.start))
+        return shows(self.node, self.value, path)
 
 
 class AbstractNode:
@@ -278,10 +330,11 @@ _NO_CLASSES: Final[frozenset[type]] = frozenset()
 class _Compiler:
     """The operation under one assignment of its condition variables."""
 
-    def __init__(self, schema: GraphQLSchema, truths: Mapping[str, bool], deferred: frozenset[int]) -> None:
+    def __init__(self, schema: GraphQLSchema, truths: Mapping[str, bool], later: Later) -> None:
         self._schema = schema
         self._truths = truths
-        self._deferred = deferred
+        self._deferred = later.deferrals
+        self._streams = dict(later.streams)
 
     def object(self, typename: str, selections: list[Selections]) -> ObjectNode:
         of = self._schema.type_map[typename]
@@ -333,6 +386,8 @@ class _Compiler:
                 continue
             output, nullable = _unwrap(_field(declared, field.name).type)
             node = self._node(output, [one.selections for one in same])
+            if field.stream is not None and field.stream.id in self._streams and isinstance(node, ListNode):
+                node = StreamNode(node.item, node.item_nullable, field.stream.id, self._streams[field.stream.id])
             classes = node.classes if isinstance(node, ScalarNode) else _NO_CLASSES
             fields.append((response_key, field.key, node, nullable, classes))
         return DeferringNode(typename, tuple(fields), deferred) if deferred else ObjectNode(typename, tuple(fields))
@@ -405,6 +460,8 @@ def shows(node: Node, value: Any, path: ResponsePath) -> bool:
     if isinstance(node, AbstractNode):
         chosen = node.node(value) if value.__class__ is dict else None
         return chosen is None or shows(chosen, value, path)
+    if isinstance(node, StreamNode) and isinstance(step, int) and step >= node.start:
+        return False
     if isinstance(node, ListNode) and value.__class__ is list:
         items = value if step == EACH else value[step : step + 1] if isinstance(step, int) else []
         return not items or any(shows(node.item, each, rest) for each in items)

@@ -23,6 +23,9 @@ from gateway.execution.errors import ResponsePath
 from gateway.plan import EACH, ContextVariable, EntityInput, Path, Rename, Representation, RequiredField, TypeFilter
 
 Object: TypeAlias = dict[str, Any]
+Window: TypeAlias = Mapping[int, slice]
+"""Of the lists at these segments of a path only so many items."""
+EVERYTHING: Final[Window] = {}
 _MISSING: Final = object()
 _DISTINCT: Final = frozenset({str, int, type(None)})
 
@@ -90,9 +93,9 @@ class Entities:
                 if not each.runtime_types:
                     self._any = specification
 
-    def gather(self, tree: Object) -> Gathered:
+    def gather(self, tree: Object, window: Window = EVERYTHING) -> Gathered:
         """The representations of all objects at the path that have what theirs needs, each once."""
-        return self.gather_of(objects_at(tree, self.path))
+        return self.gather_of(objects_at(tree, self.path, window))
 
     def gather_of(self, objects: Iterable[Object]) -> Gathered:
         """The same of some of the objects."""
@@ -205,11 +208,13 @@ def _enclosed(
             yield from _enclosed(value[segment], path, lengths, depth + 1, enclosing)
 
 
-def objects_at(tree: Object, path: Path) -> list[Object]:
+def objects_at(tree: Object, path: Path, window: Window = EVERYTHING) -> list[Object]:
     """The objects at a path, in document order; nulls and whatever else is no object are left out."""
     current: list[Any] = [tree]
-    for segment in path:
-        if segment == EACH:
+    for at, segment in enumerate(path):
+        if at in window:
+            current = [item for each in current if each.__class__ is list for item in each[window[at]]]
+        elif segment == EACH:
             current = [item for each in current if each.__class__ is list for item in each]
         elif isinstance(segment, TypeFilter):
             current = [each for each in current if each.__class__ is dict and each.get("__typename") in segment.types]

@@ -37,9 +37,9 @@ class Document:
     operations: tuple[OperationDefinitionNode, ...]
 
     @property
-    def defers(self) -> bool:
-        """Whether it may ask for a part of an answer later; whoever does writes the directive's name."""
-        return "@" in self.text and "defer" in self.text
+    def incremental(self) -> bool:
+        """Whether it may ask for a part of an answer later; whoever does writes a directive's name."""
+        return "@" in self.text and ("defer" in self.text or "stream" in self.text)
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """The operation to run; raises OperationUnknown when the name picks none, or is needed and missing."""

@@ -29,6 +29,7 @@ from gateway.errors import (
     VariableInvalid,
 )
 from gateway.exchange import GraphQLRequest, GraphQLResponse
+from gateway.execution.incremental import execute_incrementally
 from gateway.execution.subscription import Subscriptions
 from gateway.execution.transport import FetchContext, Transport
 from gateway.incremental import Payload, has_errors
@@ -125,7 +126,7 @@ class Pipeline:
         """Run any operation as a stream of results; a query or a mutation has one, or, if ``incremental``, one more for
         what it defers. Awaiting it raises the refusals; closing it ends the operation."""
         ready = await self._prepare(request, caller, kinds, incremental=incremental)
-        if ready.planned.plan.blocks:
+        if ready.planned.operation.incremental:
             return self._increments(ready)
         if ready.planned.operation.kind is not OperationKind.SUBSCRIPTION:
             return _once(await self._execute(ready))
@@ -187,7 +188,8 @@ class Pipeline:
     async def _increments(self, ready: _Ready) -> AsyncGenerator[Payload, None]:
         outcome = "errors"
         try:
-            payloads = ready.snapshot.executor.execute_incrementally(
+            payloads = execute_incrementally(
+                ready.snapshot.executor,
                 ready.planned.executable,
                 ready.variables,
                 self._context(ready.caller, self._deadline()),

@@ -79,7 +79,7 @@ class Snapshot:
     async def prepare(self, document: Document, operation_name: str | None, *, incremental: bool) -> Prepared:
         """The normalised operation and the rules it meets; with what is deferred as such only if ``incremental``."""
         return await self._prepared.get(
-            (document.text, operation_name, incremental and document.defers),
+            (document.text, operation_name, incremental and document.incremental),
             lambda: self._prepare(document, operation_name, self._deferred_max if incremental else 0),
         )
 
@@ -92,7 +92,7 @@ class Snapshot:
     ) -> Planned:
         """The plan for principals like this one. Raises PlanningFailed when the supergraph cannot answer."""
         shape = tuple(rule.allows(principal) for rule in prepared.rules)
-        key = (document.text, operation_name, bool(prepared.operation.deferrals), shape)
+        key = (document.text, operation_name, prepared.operation.incremental, shape)
         return await self._planned.get(key, lambda: self._plan(prepared, shape))
 
     def _plan(self, prepared: Prepared, shape: Shape) -> Planned:
