@@ -130,6 +130,7 @@ def plan(
         _refuse("Name both --supergraph FILE and --operation FILE, or use --jsonl.")
     from gateway.config import Limits
     from gateway.errors import DocumentInvalid, GatewayError, SupergraphInvalid
+    from gateway.incremental import with_directives
     from gateway.operation import normalise
     from gateway.pipeline.documents import read
     from gateway.plan import render_json, render_text
@@ -141,8 +142,9 @@ def plan(
     except SupergraphInvalid as wrong:
         _refuse(f"{supergraph}: {wrong}")
     try:
-        document = read(_read(operation), graph.api_schema, Limits())
-        found = Planner(graph).plan(normalise(document.tree, name, graph.api_schema))
+        schema, limits = with_directives(graph.api_schema), Limits()
+        document = read(_read(operation), schema, limits)
+        found = Planner(graph).plan(normalise(document.tree, name, schema, deferred_max=limits.deferred_max))
     except DocumentInvalid as invalid:
         for error in invalid.errors:
             typer.echo(error["message"], err=True)

@@ -1,7 +1,7 @@
 """The third engine: runs a query plan against the subgraphs and shapes the answer.
 
 Takes   a ``QueryPlan``, the normalised ``Operation`` it answers, variables, and who asks (``FetchContext``).
-Gives   a ``GraphQLResponse``, or for a subscription an iterator of them.
+Gives   a ``GraphQLResponse``, for a subscription an iterator of them; or one in parts, if some of it is deferred.
 Never   searches, parses what the client wrote, decides who may see what, or knows the client's connection.
 Theory  A fetch starts when *its* inputs are there. All fetches write into one tree under canonical keys; the client's
         aliases, conditions and null rules are applied once, at the end, by the projection.
@@ -15,6 +15,7 @@ The doors, in the order a caller meets them::
     context = FetchContext(identity=..., headers=..., deadline=...)    one a request
 
     response = await executor.execute(executable, variables, context, errors=known)
+    async for payload in execute_incrementally(executor, executable, variables, context, errors=known): ...
     async for response in subscriptions.subscribe(executor, executable, variables, context, errors=known): ...
 
 ``errors`` are errors the caller knows already (a refused field): they come first in every response, and their paths

@@ -30,29 +30,41 @@ _CODE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 class Report:
     """The errors of one response while it is made."""
 
-    __slots__ = ("_development", "_explained", "deferred", "entries")
+    __slots__ = ("_development", "_explained", "_pool", "deferred", "entries")
 
     def __init__(self, *, development: bool, known: Sequence[Mapping[str, Any]] = ()) -> None:
         self._development = development
         self.entries: list[Mapping[str, Any]] = []
         self._explained: _Places = {}
+        self._pool: dict[Any, Any] = {}
+        """Of a response in parts: the entries no part has shown yet, by the steps of their paths."""
         self.deferred: list[Any] = []
         """What the projection met and left for later."""
         for error in known:
             self.entries.append(error)
             self._explain(tuple(error.get("path") or ()))
 
-    def part(self, belongs: Callable[[ResponsePath], bool]) -> Report:
-        """The report of a part of the response: the entries whose place belongs to it leave this one for it.
+    def part(self, here: ResponsePath, shows: Callable[[ResponsePath], bool]) -> Report:
+        """The report of a part of the response: the entries whose place, from ``here`` on, it shows leave this one for it.
 
-        Both know of the same explained places; no two parts have a null in common.
+        Both know of the same explained places; no two parts have a null in common. An entry without a place goes to the
+        part that comes next. Thousands of parts may each look for their entries, so these are kept by their place.
         """
+        for entry in self.entries:
+            at = self._pool
+            for step in entry.get("path") or ():
+                at = at.setdefault(step, {})
+            at.setdefault(_END, []).append(entry)
+        self.entries = []
         found = Report(development=self._development)
         found._explained = self._explained
-        left: list[Mapping[str, Any]] = []
-        for entry in self.entries:
-            (found.entries if belongs(tuple(entry.get("path") or ())) else left).append(entry)
-        self.entries = left
+        found.entries += self._pool.pop(_END, ())
+        reached = [self._pool]
+        for step in here:
+            steps = (step, EACH) if isinstance(step, int) else (step,)
+            reached = [at[each] for at in reached for each in steps if each in at]
+        for at in reached:
+            _take(at, (), shows, found.entries)
         return found
 
     def failure(self, error: SubgraphError, places: Sequence[ResponsePath]) -> None:
@@ -127,6 +139,17 @@ class Report:
 
 _Places: TypeAlias = "dict[str | int | None, _Places]"
 _END: Final = None
+
+
+def _take(
+    at: dict[Any, Any], path: ResponsePath, shows: Callable[[ResponsePath], bool], into: list[Mapping[str, Any]]
+) -> None:
+    for step, below in at.items():
+        if step is not _END:
+            _take(below, (*path, step), shows, into)
+        elif shows(path):
+            into += below
+            at[_END] = []
 
 
 def _object(value: Any) -> dict[str, Any]:

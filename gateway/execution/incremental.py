@@ -274,7 +274,7 @@ class _Delivery:
     def response(self) -> GraphQLResponse:
         self.tell(0)
         tree = self.execution.tree
-        report = self.execution.report.part(lambda path: not path or shows(self.first, tree, path))
+        report = self.execution.report.part((), lambda path: shows(self.first, tree, path))
         data = self.first.complete(tree, None, report)
         pending = self.announce(report.deferred, data, ())
         return GraphQLResponse(data=data, errors=tuple(report.entries), pending=pending)
@@ -294,9 +294,7 @@ class _Delivery:
     def deliver(self, announced: Pending, part: Deferred) -> tuple[Delivery, tuple[Pending, ...]]:
         self.tell(part.id)
         here = announced.path
-        report = self.execution.report.part(
-            lambda path: not path or (_begins(path, here) and part.shows(path[len(here) :]))
-        )
+        report = self.execution.report.part(here, part.shows)
         data = part.complete(report)
         start = part.node.start if isinstance(part.node, StreamNode) else None
         found = self.announce(report.deferred, data, here)
@@ -320,12 +318,6 @@ class _Delivery:
                 self.announced += 1
                 self.waiting.append((found[-1], each))
         return tuple(found)
-
-
-def _begins(path: ResponsePath, prefix: ResponsePath) -> bool:
-    return len(path) >= len(prefix) and all(
-        mine == theirs or (mine == EACH and isinstance(theirs, int)) for mine, theirs in zip(path, prefix, strict=False)
-    )
 
 
 def _is_there(data: Any, path: ResponsePath) -> bool:

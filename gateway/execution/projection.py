@@ -460,10 +460,15 @@ def shows(node: Node, value: Any, path: ResponsePath) -> bool:
     if isinstance(node, AbstractNode):
         chosen = node.node(value) if value.__class__ is dict else None
         return chosen is None or shows(chosen, value, path)
-    if isinstance(node, StreamNode) and isinstance(step, int) and step >= node.start:
-        return False
     if isinstance(node, ListNode) and value.__class__ is list:
-        items = value if step == EACH else value[step : step + 1] if isinstance(step, int) else []
+        if step == EACH:
+            items = [each for each in value if each is not None]
+        elif isinstance(step, int):
+            if isinstance(node, StreamNode) and step >= node.start:
+                return False
+            items = value[step : step + 1]
+        else:
+            return True
         return not items or any(shows(node.item, each, rest) for each in items)
     if isinstance(node, ObjectNode) and value.__class__ is dict:
         for response_key, key, below, _, _ in node.fields:

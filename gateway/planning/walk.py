@@ -171,7 +171,7 @@ class Walk:
             self.take_directly(place, rest, purpose, again, since=before)
             self.take_directly(place, left, purpose, again)
             left = again
-        if failed and purpose.block and not purpose.along:
+        if failed and purpose.block and purpose.consumer is None and not purpose.along:
             return self.satisfy(place, failed, replace(purpose, along=True))
         return failed
 
@@ -392,7 +392,7 @@ class Walk:
     def starts(self, place: Place, object_type: str, purpose: Purpose) -> tuple[Start, ...]:
         found: dict[Start, None] = {}
         for visit in place.visits:
-            if visit.group.block not in self.visible[purpose.block]:
+            if purpose.block and visit.group.block not in self.visible[purpose.block]:
                 continue
             if object_type in visit.types and not (
                 purpose.consumer is not None and self.fetches.depends(visit.group, purpose.consumer)

@@ -97,6 +97,7 @@ class Application:
                 first = await anext(results)
                 assert isinstance(first, GraphQLResponse)
                 response = first
+                facts["errors"] = len(response.errors)
                 if response.pending or media_type == http.MULTIPART:
                     return multipart.stream(response, results, dialect=dialect, on_failure=self._pipeline.refusal)
                 await results.aclose()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
@@ -57,7 +57,12 @@ class Gateway:
         self.fakes = {each.name: each for each in fakes}
 
     def payloads(
-        self, document: str, variables: Mapping[str, Any] | None = None, *, deferred_max: int = 20
+        self,
+        document: str,
+        variables: Mapping[str, Any] | None = None,
+        *,
+        deferred_max: int = 20,
+        errors: Sequence[Mapping[str, Any]] = (),
     ) -> AsyncGenerator[Payload, None]:
         tree = parse(document)
         assert validate(SCHEMA, tree) == []
@@ -65,7 +70,7 @@ class Gateway:
         plan = Planner(supergraph()).plan(operation)
         assert verify(plan, operation, supergraph()) == []
         executable = self.executor.prepare(plan, operation)
-        return execute_incrementally(self.executor, executable, variables or {}, FetchContext())
+        return execute_incrementally(self.executor, executable, variables or {}, FetchContext(), errors=errors)
 
     async def all(
         self, document: str, variables: Mapping[str, Any] | None = None, *, deferred_max: int = 20
@@ -248,6 +253,17 @@ async def test_an_error_is_in_the_part_it_belongs_to() -> None:
     assert [each["path"] for each in delivery.errors] == [["top", "safe"]]
 
 
+async def test_a_refusal_known_before_is_told_in_the_part_that_lacks_the_field() -> None:
+    refusal = {"message": "Not allowed.", "path": ["products", "@", "safe"]}
+    async with gateway() as on, asyncio.timeout(20):
+        payloads = on.payloads("{ products { sku ... @defer { safe } } }", errors=[refusal])
+        first, rest = [each async for each in payloads]
+    assert isinstance(first, GraphQLResponse)
+    assert isinstance(rest, Increment)
+    assert first.errors == ()
+    assert [each.errors for each in rest.delivered] == [(refusal,), (), (), ()]
+
+
 async def test_a_null_that_may_not_be_stops_at_the_deferred_fragment() -> None:
     async with gateway() as on:
         on.fakes["inventory"].behaviour = broken
@@ -328,6 +344,7 @@ def test_the_specifications_rules_hold(document: str) -> None:
         "{ top { brand { id } ... @defer { brand { score name } related { sku ... @defer { rating } } } } }",
         "{ products { a: shipping(zone: 1) ... @defer { shipping b: shipping(zone: 2) offer } } }",
         '{ ... @defer { __type(name: "Kind") { name } } now }',
+        "{ top { ...F } lowest { ...F } } fragment F on Product { sku ... @defer { safe ... @defer { rating } } }",
         "{ top { sku ... @defer { sku } ... @defer { safe } ... @defer { safe } } }",
     ],
 )

@@ -112,6 +112,20 @@ async def test_the_older_dialect_has_paths(shop: RunningGateway, accept: str) ->
         assert await parts.next() is None
 
 
+@pytest.mark.parametrize("accept", ["multipart/mixed", "text/event-stream"])
+async def test_the_first_items_do_not_wait_for_the_rest(shop: RunningGateway, accept: str) -> None:
+    shop.stock.released.clear()
+    async with asked(shop, accept, "{ things @stream(initialCount: 0) { name units } }") as parts:
+        first = await parts.next()
+        assert first == {"data": {"things": []}, "pending": [{"id": "0", "path": ["things"]}], "hasNext": True}
+        shop.stock.released.set()
+        second = await parts.next()
+        assert second is not None
+        lamp, chair = {"name": "lamp", "units": 10}, {"name": "chair", "units": 20}
+        assert second["incremental"] == [{"id": "0", "items": [lamp, chair]}]
+        assert await parts.next() is None
+
+
 async def test_a_socket_has_a_message_a_payload(shop: RunningGateway) -> None:
     shop.stock.released.clear()
     url = f"ws://127.0.0.1:{shop.port}/graphql"
