@@ -19,7 +19,6 @@ from graphql import (
     GraphQLSchema,
     InlineFragmentNode,
     IntValueNode,
-    Node,
     OperationDefinitionNode,
     SelectionSetNode,
     StringValueNode,
@@ -299,11 +298,11 @@ class _Normaliser:
             variables=_variables(node),
             conditions=conditions,
             selections=self.selections(node.selection_set, block),
-            stream=self.stream(node, block),
+            stream=self.stream(node, block) if node.directives else None,
         )
 
     def stream(self, node: FieldNode, block: int) -> Stream | None:
-        given = self.arguments(node, "stream")
+        given = self.arguments(node.directives, "stream")
         if given is None:
             return None
         count = given.get("initialCount")
@@ -318,11 +317,10 @@ class _Normaliser:
         self.streams.append(found)
         return found
 
-    def arguments(self, node: Node, name: str) -> dict[str, ValueNode] | None:
+    def arguments(self, directives: tuple[DirectiveNode, ...] | None, name: str) -> dict[str, ValueNode] | None:
         """A directive's, or None where it is not there, or says that it is to have no effect."""
-        directives = getattr(node, "directives", None) if self.deferred_max else ()
         directive = next((each for each in directives or () if each.name.value == name), None)
-        if directive is None:
+        if directive is None or not self.deferred_max:
             return None
         given = {each.name.value: each.value for each in directive.arguments or ()}
         condition = given.get("if")
@@ -336,7 +334,7 @@ class _Normaliser:
             )
 
     def deferral(self, node: InlineFragmentNode | FragmentSpreadNode, block: int) -> Deferral | None:
-        given = self.arguments(node, "defer")
+        given = self.arguments(node.directives, "defer")
         if given is None:
             return None
         self.check_limit()
