@@ -428,7 +428,6 @@ async def test_the_items_are_written_as_each_dialect_wants_them() -> None:
         ("{ products @stream(if: false) { safe } }", {}),
         ("query($s: Boolean!) { products @stream(if: $s) { safe } }", {"s": False}),
         ("{ products @stream { sku name } }", {}),
-        ("{ a: products @stream { safe } b: products { rating } }", {}),
     ],
 )
 async def test_a_stream_that_gains_nothing_has_no_effect(document: str, variables: dict[str, Any]) -> None:
