@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 from gateway.errors import PlanningFailed
 from gateway.operation import Operation
@@ -10,18 +12,32 @@ from gateway.plan import QueryPlan
 from gateway.planning.assemble import assemble
 from gateway.planning.choices import Choices, Cost, Search
 from gateway.planning.fetch_graph import FetchGraph
-from gateway.planning.needs import of_operation
+from gateway.planning.needs import Needs, of_operation
 from gateway.planning.passes import Bundle, batch
 from gateway.planning.passes.batch import depth
 from gateway.planning.reach import Coverage, Reach
 from gateway.planning.walk import Walk
-from gateway.query_graph import build
+from gateway.query_graph import QueryGraph, build
 from gateway.supergraph import Supergraph
 
 WALKS_MAX: Final = 200
 """Walks a search may take."""
 WORK_MAX: Final = 2_000
 """Wants they may look at altogether, about ten microseconds each: what bounds the planning of a large operation."""
+
+MakeWalk: TypeAlias = Callable[[QueryGraph, Coverage, Operation, list[Needs], Choices], Walk]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a search came back with: the walk worth keeping, and how much was looked at to find it."""
+
+    walk: Walk
+    bundles: list[Bundle]
+    cost: Cost
+    walks: int
+    work: int
+    truncated: bool
 
 
 class Planner:
@@ -33,23 +49,40 @@ class Planner:
 
     def plan(self, operation: Operation) -> QueryPlan:
         """The plan, or ``PlanningFailed`` when some field cannot be reached (then the supergraph was not satisfiable)."""
+        found = self.search(operation)
+        return assemble(self.graph, operation, found.bundles, truncated=found.truncated)
+
+    def search(
+        self, operation: Operation, make: MakeWalk = Walk, *, walks_max: int = WALKS_MAX, work_max: int = WORK_MAX
+    ) -> Found:
+        """The cheapest walk, or ``PlanningFailed``; walks are made by ``make``, so one may watch or steer them."""
         needs = [
             of_operation(operation.block(block), self.graph.supergraph) for block in range(len(operation.deferrals) + 1)
         ]
         coverage = Coverage(self.graph, self.reach)
 
-        def walk(choices: Choices) -> tuple[Cost, list[Bundle]]:
-            fetches = Walk(self.graph, coverage, operation, needs, choices).run()
+        def walk(choices: Choices) -> tuple[Cost, tuple[Walk, list[Bundle], Cost]]:
+            walked = make(self.graph, coverage, operation, needs, choices)
+            fetches = walked.run()
             bundles = batch(fetches)
             # What comes first must not come later for the sake of what is deferred.
             first = depth([bundle for bundle in bundles if not bundle.block])
-            return (first, depth(bundles), len(bundles), _size(fetches)), bundles
+            cost = (first, depth(bundles), len(bundles), _size(fetches))
+            return cost, (walked, bundles, cost)
 
-        search = Search(walk, walks_max=WALKS_MAX, work_max=WORK_MAX)
-        bundles = search.run()
-        if bundles is None:
+        search = Search(walk, walks_max=walks_max, work_max=work_max)
+        best = search.run()
+        if best is None:
             raise PlanningFailed(f"No plan for this operation: {search.dead_end}")
-        return assemble(self.graph, operation, bundles, truncated=search.truncated)
+        walked, bundles, cost = best
+        return Found(
+            walk=walked,
+            bundles=bundles,
+            cost=cost,
+            walks=search.walks,
+            work=search.work,
+            truncated=search.truncated,
+        )
 
 
 def _size(fetches: FetchGraph) -> int:
