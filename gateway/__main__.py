@@ -31,6 +31,12 @@ class Format(StrEnum):
     JSON = "json"
 
 
+class PlanFormat(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+    MERMAID = "mermaid"
+
+
 def main() -> None:
     app()
 
@@ -117,10 +123,10 @@ def plan(
     supergraph: Annotated[Path | None, typer.Option(help="The supergraph SDL (join spec).", metavar="FILE")] = None,
     operation: Annotated[Path | None, typer.Option(help="A GraphQL document.", metavar="FILE")] = None,
     name: Annotated[str | None, typer.Option(help="The operation, when the document has several.")] = None,
-    format: Annotated[Format, typer.Option(help="For people or for programs.")] = Format.TEXT,
+    format: Annotated[PlanFormat, typer.Option(help="For people, for programs, or a picture.")] = PlanFormat.TEXT,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Plan every line of standard input; sizes only.")] = False,
 ) -> None:
-    """Show the query plan of an operation."""
+    """Show the query plan of an operation, and explain it: why each fetch, what else, and what would remove it."""
     if jsonl:
         from gateway.planning.report import plan_jsonl_line
 
@@ -133,7 +139,9 @@ def plan(
     from gateway.incremental import with_directives
     from gateway.operation import normalise
     from gateway.pipeline.documents import read
-    from gateway.plan import render_json, render_text
+    from gateway.plan import render_text
+    from gateway.planning.explain import explain
+    from gateway.planning.explanation import render_explained_json, render_explained_text, render_mermaid
     from gateway.planning.planner import Planner
     from gateway.supergraph import Supergraph
 
@@ -144,7 +152,7 @@ def plan(
     try:
         schema, limits = with_directives(graph.api_schema), Limits()
         document = read(_read(operation), schema, limits)
-        found = Planner(graph).plan(normalise(document.tree, name, schema, deferred_max=limits.deferred_max))
+        found = explain(Planner(graph), normalise(document.tree, name, schema, deferred_max=limits.deferred_max))
     except DocumentInvalid as invalid:
         for error in invalid.errors:
             typer.echo(error["message"], err=True)
@@ -152,10 +160,13 @@ def plan(
     except GatewayError as wrong:
         typer.echo(wrong.message, err=True)
         raise typer.Exit(1) from None
-    if format is Format.JSON:
-        _print_json({**render_json(found), "text": render_text(found)})
-    else:
-        typer.echo(render_text(found), nl=False)
+    match format:
+        case PlanFormat.JSON:
+            _print_json({**render_explained_json(found), "text": render_text(found.plan)})
+        case PlanFormat.MERMAID:
+            typer.echo(render_mermaid(found), nl=False)
+        case PlanFormat.TEXT:
+            typer.echo(render_explained_text(found), nl=False)
 
 
 class FailOn(StrEnum):
