@@ -40,6 +40,7 @@ from gateway.planning.explanation import (
     Reason,
     Remedy,
     Size,
+    listed,
 )
 from gateway.planning.fetch_graph import Group, Place, Visit
 from gateway.planning.needs import TYPENAME, Need, Needs, Types
@@ -198,14 +199,16 @@ class Meter:
         return size_of(found)
 
 
-def explain(planner: Planner, operation: Operation) -> Explanation:
+def explain(
+    planner: Planner, operation: Operation, *, walks_max: int = WALKS_MAX, work_max: int = WORK_MAX
+) -> Explanation:
     """The operation's plan, the very one ``planner.plan`` gives, with its reasons; or ``PlanningFailed``."""
-    found = planner.search(operation, Recorded)
+    found = planner.search(operation, Recorded, walks_max=walks_max, work_max=work_max)
     walk = found.walk
     assert isinstance(walk, Recorded)
     budget = ""
     if found.truncated:
-        budget = f"{WALKS_MAX} plans" if found.walks >= WALKS_MAX else f"{WORK_MAX} looks at wanted fields"
+        budget = f"{walks_max} plans" if found.walks >= walks_max else f"{work_max} looks at wanted fields"
     meter = Meter(operation)
     explained = _Explainer(planner, operation, found, walk, meter)
     fetches = tuple(explained.fetch(number) for number in range(len(found.bundles)))
@@ -323,7 +326,7 @@ class _Explainer:
         return [visit for visit in place.visits if visit.group.id in waited]
 
     def reasons(self, groups: list[Group], entry: list[Taken]) -> Iterator[Reason]:
-        owned: dict[tuple[str, str], list[str]] = {}
+        owned: dict[tuple[tuple[str, ...], str], list[str]] = {}
         special: list[Reason] = []
         for each in entry:
             special += self.for_later(each)
@@ -333,26 +336,20 @@ class _Explainer:
                 owners = self.supergraph.owners(of, each.need.name)
                 present = dict.fromkeys(visit.group.subgraph for visit in earlier)
                 without = [name for name in present if name not in owners]
-                if without:
-                    names = owned.setdefault((" and ".join(owners), " or ".join(without)), [])
+                if without and owners:
+                    names = owned.setdefault((owners, listed(without, "or")), [])
                     if coordinate not in names:
                         names.append(coordinate)
-        for (by, without_), names in owned.items():
-            only = "" if " and " in by else " only"
+        for (owners, absent), names in owned.items():
+            more = [f"{len(names) - FIELDS_MAX} more"] if len(names) > FIELDS_MAX else []
             verb = "is" if len(names) == 1 else "are"
-            shown = ", ".join(names[:FIELDS_MAX]) + (
-                f" and {len(names) - FIELDS_MAX} more" if names[FIELDS_MAX:] else ""
+            by = listed(owners) if len(owners) > 1 else f"{owners[0]} only"
+            yield Reason(
+                kind="owner", text=f"{listed([*names[:FIELDS_MAX], *more])} {verb} resolved by {by} (not by {absent})"
             )
-            if by:
-                yield Reason(kind="owner", text=f"{shown} {verb} resolved by {by}{only} (not by {without_})")
         yield from special
-        first = groups[0]
-        if (
-            self.operation.kind is OperationKind.MUTATION
-            and not first.entity
-            and first.place.parent is None
-            and first.after
-        ):
+        in_series = self.operation.kind is OperationKind.MUTATION and groups[0].place is self.walk.root
+        if in_series and groups[0].after:
             yield Reason(kind="mutation", text="mutations run one after another, each with all it needs")
 
     def for_later(self, taken: Taken) -> Iterator[Reason]:
@@ -401,7 +398,7 @@ class _Explainer:
                 yield Reason(kind="override", text=text)
             elif mine is not None and mine.external:
                 ways = self.providing(other, visit.knows(of), name)
-                why = f"known there only through `@provides` on {' and '.join(ways)}" if ways else "not resolved there"
+                why = f"known there only through `@provides` on {listed(ways)}" if ways else "not resolved there"
                 yield Reason(kind="external", text=f"`@external` in {other}: {coordinate} is {why}")
         for other in self.supergraph.owners(of, name):
             if (closed := self.closed(other, of)) is not None:
@@ -495,6 +492,15 @@ class _Explainer:
         wanted = [each for each in entry if each.need.name != TYPENAME]
         if not wanted:
             return
+        for each in dict.fromkeys(each for taken in wanted for each in taken.types):
+            for other in self.graph.subgraphs:
+                if (text := self.closed(other, each)) is not None:
+                    yield (
+                        f'make `@key(fields: "{text}")` of {each} in {other} resolvable',
+                        partial(remedies.opened, self.supergraph, other, each),
+                    )
+        yield from self.as_keys(wanted)
+        yield from self.as_own_values(wanted)
         fields = {(each.known_as, each.need.name) for each in wanted}
         here = [{visit.group.subgraph: visit for visit in self.before(each.place, each.group)} for each in wanted]
         for other in here[0]:
@@ -503,21 +509,14 @@ class _Explainer:
             visits = [each[other] for each in here]
             yield from self.as_provided(subgraph, other, wanted, visits)
             yield from self.as_shareable(subgraph, other, wanted, visits)
-        yield from self.as_keys(wanted)
-        yield from self.as_own_values(wanted)
-        for each in dict.fromkeys(each for taken in wanted for each in taken.types):
-            for other in self.graph.subgraphs:
-                if (text := self.closed(other, each)) is not None:
-                    yield (
-                        f'make `@key(fields: "{text}")` of {each} in {other} resolvable',
-                        partial(remedies.opened, self.supergraph, other, each),
-                    )
 
     def as_provided(
         self, subgraph: str, other: str, wanted: list[Taken], visits: list[Visit]
     ) -> Iterator[tuple[str, Callable[[], Supergraph | None]]]:
         """``@provides`` on the field that leads here, when everything wanted is a plain leaf."""
         if any(each.need.below is not None or each.need.arguments or self.computed(each) for each in wanted):
+            return
+        if any((f"{each.known_as}.{each.need.name}", subgraph, other) in self.overrides for each in wanted):
             return
         places: dict[int, tuple[Place, Visit, dict[str, None]]] = {}
         for each, visit in zip(wanted, visits, strict=True):
@@ -581,10 +580,10 @@ class _Explainer:
 
         names = list(dict.fromkeys(f"{known_as}.{need.name}" for known_as, need in pairs))
         if all((name, subgraph, other) in self.overrides for name in names):
-            yield f'drop `@override(from: "{other}")` on {" and ".join(names)} in {subgraph}', make
+            yield f'drop `@override(from: "{other}")` on {listed(names)} in {subgraph}', make
         else:
             them = "it" if len(names) == 1 else "them"
-            yield f"make {' and '.join(names)} `@shareable` and resolve {them} in {other} too", make
+            yield f"make {listed(names)} `@shareable` and resolve {them} in {other} too", make
 
     def computed(self, taken: Taken) -> bool:
         """The subgraph resolves the field from what it is given: another would have to be given it too."""

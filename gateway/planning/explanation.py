@@ -168,7 +168,7 @@ def _fetch_lines(fetch: FetchExplanation, size: Size) -> list[str]:
         answers.setdefault(answer.resolvers, []).append(f"{answer.coordinate} at {' and '.join(answer.paths)}")
     for resolvers, texts in answers.items():
         others = [each for each in resolvers if each != fetch.subgraph]
-        among = f"{fetch.subgraph} resolves, as {_and(others)} would" if others else f"only {fetch.subgraph} resolves"
+        among = f"{fetch.subgraph} resolves, as {listed(others)} would" if others else f"only {fetch.subgraph} resolves"
         lines.append(f"      answers what {among}: {_some(texts)}")
     gathers: dict[tuple[int, str, str], list[str]] = {}
     for each in fetch.gathers:
@@ -253,6 +253,7 @@ def _some(texts: Iterable[str]) -> str:
     return ", ".join([*every[:SHOWN_MAX], *more])
 
 
-def _and(texts: Iterable[str]) -> str:
+def listed(texts: Iterable[str], word: str = "and") -> str:
+    """``a, b and c``."""
     *first, last = texts
-    return f"{', '.join(first)} and {last}" if first else last
+    return f"{', '.join(first)} {word} {last}" if first else last

@@ -91,6 +91,20 @@ def test_plan_shows_the_fetches(tmp_path: Path, supergraph: Path) -> None:
     assert json.loads(as_json.stdout)["fetches"] == 2
 
 
+def test_plan_explains_in_every_format(tmp_path: Path, supergraph: Path) -> None:
+    (tmp_path / "query.graphql").write_text(QUERY)
+    arguments = ("plan", "--supergraph", supergraph, "--operation", tmp_path / "query.graphql")
+    text = run(*arguments).stdout
+    assert text.startswith("query: 2 fetches, 2 rounds\n")
+    assert "forced by: Thing.units is resolved by stock only (not by things)" in text
+    as_json = json.loads(run(*arguments, "--format", "json").stdout)
+    assert set(as_json) == {"fetches", "depth", "plan", "explanation", "text"}
+    assert as_json["explanation"]["fetches"][1]["forcedBy"][0]["kind"] == "owner"
+    picture = run(*arguments, "--format", "mermaid").stdout
+    assert picture.startswith("flowchart LR\n")
+    assert 'fetch1["fetch 1: stock<br/>Thing.units"]' in picture
+
+
 def test_plan_answers_every_line_in_its_place() -> None:
     lines = "\n".join(json.dumps({"supergraph": supergraph_sdl(), "query": query}) for query in (QUERY, "{"))
     answers = [json.loads(line) for line in run("plan", "--jsonl", stdin=lines).stdout.splitlines()]
