@@ -1,13 +1,13 @@
 """Why a plan is as it is: for each fetch what it answers, what forced it, what else could, and what would remove it.
 
 Theory of operation. Planning keeps no reasons, so that a request pays for none. Explaining plans once more, with a walk
-that remembers who took what for whom (``Recorded``); all else is derived from that and from the supergraph's tables:
+that remembers who took what for whom (``watched.Recorded``); all else is derived from that and from the supergraph's tables:
 
 - *Answers and gatherings* are what was taken for the client and for later fetches.
 - *What forced a hop* is asked of the place where a fetch begins: which visits were there before, and why the fields that
   the fetch was entered for could not be taken by them.
 - *Alternatives* are the other subgraphs that ``reach`` finds for those fields. Each is measured: the same search runs
-  with walks that may take these fields, here, from that subgraph alone (``Forced``).
+  with walks that may take these fields, here, from that subgraph alone (``watched.Forced``).
 - *Remedies* are small changes of the supergraph, made from the join directives at the place (``remedies``). Each is
   measured by planning against the changed supergraph, and only those that gave a smaller plan are told.
 
@@ -17,10 +17,10 @@ Measuring has a budget of its own; what it does not reach is said to be not comp
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from itertools import islice
-from typing import Final, TypeAlias
+from typing import Final
 
 from graphql import FieldDefinitionNode, parse
 from graphql.language.print_string import print_string
@@ -30,7 +30,6 @@ from gateway.operation import Field, Operation, Selection
 from gateway.plan import OperationKind
 from gateway.planning import remedies
 from gateway.planning.assemble import assemble
-from gateway.planning.choices import Choices
 from gateway.planning.explanation import (
     Alternative,
     Answer,
@@ -43,11 +42,10 @@ from gateway.planning.explanation import (
     listed,
 )
 from gateway.planning.fetch_graph import Group, Place, Visit
-from gateway.planning.needs import TYPENAME, Need, Needs, Types
+from gateway.planning.needs import TYPENAME
 from gateway.planning.planner import WALKS_MAX, WORK_MAX, Found, MakeWalk, Planner
-from gateway.planning.reach import Coverage
 from gateway.planning.walk import CLIENT, Purpose, Walk, Want
-from gateway.query_graph import QueryGraph
+from gateway.planning.watched import Forced, Keys, Recorded, Spot, Taken, keys_of
 from gateway.selection import FieldSet, print_field_set
 from gateway.supergraph import Supergraph
 
@@ -64,95 +62,6 @@ FIELDS_MAX: Final = 4
 """A change of more fields than this is a move of a type's responsibility, not a remedy."""
 PATHS_MAX: Final = 3
 """Client paths told of one field."""
-
-Keys: TypeAlias = tuple[str, ...]
-"""Canonical keys from the root down to a place."""
-Spot: TypeAlias = tuple[Keys, str, str | None]
-"""A field at a place, and the subgraph it is gathered for; None: for the client."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
-    """One decision of a walk: this visit answers that need."""
-
-    place: Place
-    visit: Visit
-    types: Types
-    need: Need
-    consumer: Group | None
-
-    @property
-    def group(self) -> Group:
-        return self.visit.group
-
-    @property
-    def known_as(self) -> str:
-        return self.visit.knows(self.types[0])
-
-    @property
-    def spot(self) -> Spot:
-        return keys_of(self.place), self.need.key, self.consumer.subgraph if self.consumer else None
-
-
-class Recorded(Walk):
-    """A walk that remembers what it took."""
-
-    def __init__(
-        self, graph: QueryGraph, coverage: Coverage, operation: Operation, needs: Needs, choices: Choices
-    ) -> None:
-        super().__init__(graph, coverage, operation, needs, choices)
-        self.taken: list[Taken] = []
-
-    def take(self, place: Place, visit: Visit, want: Want, purpose: Purpose) -> list[Want]:
-        if want.need.below is not None:
-            self.record(place, visit, want, purpose)
-        return super().take(place, visit, want, purpose)
-
-    def take_leaf(self, place: Place, visit: Visit, want: Want, purpose: Purpose) -> None:
-        self.record(place, visit, want, purpose)
-        super().take_leaf(place, visit, want, purpose)
-
-    def record(self, place: Place, visit: Visit, want: Want, purpose: Purpose) -> None:
-        taken = Taken(place=place, visit=visit, types=want.types, need=want.need, consumer=purpose.consumer)
-        self.taken.append(taken)
-
-
-class Forced(Walk):
-    """A walk that takes some fields from one subgraph, as if all others had been tried in vain."""
-
-    def __init__(
-        self,
-        graph: QueryGraph,
-        coverage: Coverage,
-        operation: Operation,
-        needs: Needs,
-        choices: Choices,
-        *,
-        spots: frozenset[Spot],
-        subgraph: str,
-    ) -> None:
-        super().__init__(graph, coverage, operation, needs, choices)
-        self.spots = spots
-        self.forced = subgraph
-        self.others = frozenset(self.graph.subgraphs) - {subgraph}
-
-    def satisfy(self, place: Place, wants: list[Want], purpose: Purpose) -> list[Want]:
-        given = [
-            replace(want, tried=want.tried | self.others) if self.at_spot(place, want, purpose) else want
-            for want in wants
-        ]
-        return super().satisfy(place, given, purpose)
-
-    def take(self, place: Place, visit: Visit, want: Want, purpose: Purpose) -> list[Want]:
-        residue = super().take(place, visit, want, purpose)
-        if self.forced in want.tried or not self.at_spot(place, want, purpose):
-            return residue
-        # What it could not answer below the field is free again.
-        return [replace(each, tried=frozenset({self.forced})) for each in residue]
-
-    def at_spot(self, place: Place, want: Want, purpose: Purpose) -> bool:
-        consumer = purpose.consumer.subgraph if purpose.consumer else None
-        return (keys_of(place), want.need.key, consumer) in self.spots
 
 
 class Meter:
@@ -193,7 +102,7 @@ class Meter:
         try:
             found = planner.search(operation, make, walks_max=MEASURE_WALKS_MAX, work_max=work_max)
         except PlanningFailed:
-            self.work -= work_max // 10
+            self.work -= work_max // 10  # A search that found nothing does not say what it cost.
             return None
         self.work -= found.work
         return size_of(found)
@@ -281,20 +190,23 @@ class _Explainer:
     def gathering(self, taken: Taken) -> Gathering | None:
         if taken.consumer is None or taken.need.name == TYPENAME:
             return None
-        coordinate = next(self.coordinates(taken))[0]
-        consumer = self.number[id(taken.consumer)]
-        for fields, of in self.wanted_by(taken):
-            if fields is None:
-                return Gathering(coordinate=coordinate, consumer=consumer, purpose="context", of=of)
-            if "." not in of:
-                of, purpose = f"{of} {{ {print_field_set(fields)} }}", "key"
-            else:
-                purpose = "requires"
-            return Gathering(coordinate=coordinate, consumer=consumer, purpose=purpose, of=of)
-        return None
+        wanted = list(self.wanted_by(taken))
+        if not wanted:
+            return None
+        purpose, fields, of = wanted[0]
+        if purpose == "key":
+            of = f"{of} {{ {print_field_set(fields)} }}"
+        else:
+            of = listed(dict.fromkeys(of for other, _, of in wanted if other == purpose))
+        return Gathering(
+            coordinate=next(self.coordinates(taken))[0],
+            consumer=self.number[id(taken.consumer)],
+            purpose=purpose,
+            of=of,
+        )
 
-    def wanted_by(self, taken: Taken) -> Iterator[tuple[FieldSet | None, str]]:
-        """What of the consumer wants this: a key with its type, a requirement or (no set) a context with the field."""
+    def wanted_by(self, taken: Taken) -> Iterator[tuple[str, FieldSet, str]]:
+        """What of the consumer wants this: a ``key`` and its type, or what a field ``requires`` or has from a ``context``."""
         consumer = taken.consumer
         assert consumer is not None
         here, there = keys_of(taken.place), keys_of(consumer.place)
@@ -305,14 +217,14 @@ class _Explainer:
                     if not any(self.operation.keys.key(item.name, item.arguments) == first for item in fields):
                         continue
                     if index == 0:
-                        yield fields, given.typename
+                        yield "key", fields, given.typename
                         continue
                     for name in self.requiring(consumer, object_type, fields):
-                        yield fields, f"{object_type}.{name}"
+                        yield "requires", fields, f"{object_type}.{name}"
         for object_type, selections in consumer.tree.fields.items():
             for selected in selections.values():
                 if selected.contexts:
-                    yield None, f"{object_type}.{selected.name}"
+                    yield "context", (), f"{object_type}.{selected.name}"
 
     def requiring(self, consumer: Group, object_type: str, fields: FieldSet) -> Iterator[str]:
         known_as = self.graph.stand_ins[consumer.subgraph].get(object_type, object_type)
@@ -358,15 +270,14 @@ class _Explainer:
             return
         consumer = taken.consumer
         where = f"in {consumer.subgraph} ([{self.number[id(consumer)]}])"
-        for fields, of in self.wanted_by(taken):
-            if fields is None:
-                yield Reason(kind="fromContext", text=f"`@fromContext` in an argument of {of} {where}")
-            elif "." in of:
-                text = f"`@requires(fields: {quoted(fields)})` on {of} {where}"
-                yield Reason(kind="requires", text=text)
-            else:
-                text = f"`@key(fields: {quoted(fields)})` is the way into {of} {where}"
-                yield Reason(kind="key", text=text)
+        for purpose, fields, of in self.wanted_by(taken):
+            match purpose:
+                case "key":
+                    yield Reason(kind="key", text=f"`@key(fields: {quoted(fields)})` is the way into {of} {where}")
+                case "requires":
+                    yield Reason(kind="requires", text=f"`@requires(fields: {quoted(fields)})` on {of} {where}")
+                case _:
+                    yield Reason(kind="fromContext", text=f"`@fromContext` in an argument of {of} {where}")
             return
 
     def directives(self, taken: Taken, of: str, coordinate: str, earlier: list[Visit]) -> Iterator[Reason]:
@@ -613,8 +524,8 @@ class _Explainer:
         for each in wanted:
             if each.consumer is None or each.consumer.place is not each.place or each.need.below is not None:
                 return
-            for fields, of in self.wanted_by(each):
-                if fields is not None and "." in of:
+            for purpose, _, of in self.wanted_by(each):
+                if purpose == "requires":
                     type_name, field = of.split(".")
                     type_name = self.graph.stand_ins[each.consumer.subgraph].get(type_name, type_name)
                     steps[each.consumer.subgraph, type_name, field, each.need.name] = each
@@ -635,11 +546,6 @@ class _Explainer:
             for target, type_name, field, leaf in steps
         ]
         yield " and ".join(texts), make
-
-
-def keys_of(place: Place) -> Keys:
-    """Canonical keys from the root; unlike a path the same at every moment of a walk."""
-    return (*keys_of(place.parent), place.key) if place.parent is not None else ()
 
 
 def quoted(fields: FieldSet) -> str:

@@ -46,7 +46,7 @@ class Gathering:
     purpose: str
     """``key``, ``requires`` or ``context``."""
     of: str
-    """The key, or the field whose requirement or argument it is."""
+    """The key, or the fields whose requirement or argument it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,9 +173,12 @@ def _fetch_lines(fetch: FetchExplanation, size: Size) -> list[str]:
     gathers: dict[tuple[int, str, str], list[str]] = {}
     for each in fetch.gathers:
         gathers.setdefault((each.consumer, each.purpose, each.of), []).append(each.coordinate)
+    consumers: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
     for (consumer, purpose, of), coordinates in gathers.items():
+        consumers.setdefault((purpose, of, tuple(coordinates)), []).append(f"[{consumer}]")
+    for (purpose, of, names), numbers in consumers.items():
         what = {"key": f"key {of}", "requires": f"`@requires` of {of}", "context": f"`@fromContext` of {of}"}[purpose]
-        lines.append(f"      gathers for [{consumer}] ({what}): {_some(coordinates)}")
+        lines.append(f"      gathers for {listed(numbers)} ({what}): {_some(names)}")
     lines += [f"      forced by: {reason.text}" for reason in fetch.forced]
     for other in fetch.alternatives:
         cost = _compared(other.size, size) if other.size else "not computed"
