@@ -554,7 +554,8 @@ def quoted(fields: FieldSet) -> str:
 
 
 def size_of(found: Found) -> Size:
-    return Size(fetches=found.cost[1], rounds=found.cost[0])
+    _, rounds, fetches, _ = found.cost
+    return Size(fetches=fetches, rounds=rounds)
 
 
 def smaller(one: Size, other: Size) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -25,7 +25,7 @@ WALKS_MAX: Final = 200
 WORK_MAX: Final = 2_000
 """Wants they may look at altogether, about ten microseconds each: what bounds the planning of a large operation."""
 
-MakeWalk: TypeAlias = Callable[[QueryGraph, Coverage, Operation, list[Needs], Choices], Walk]
+MakeWalk: TypeAlias = Callable[[QueryGraph, Coverage, Operation, Sequence[Needs], Choices], Walk]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -46,7 +47,7 @@ class Recorded(Walk):
     """A walk that remembers what it took."""
 
     def __init__(
-        self, graph: QueryGraph, coverage: Coverage, operation: Operation, needs: Needs, choices: Choices
+        self, graph: QueryGraph, coverage: Coverage, operation: Operation, needs: Sequence[Needs], choices: Choices
     ) -> None:
         super().__init__(graph, coverage, operation, needs, choices)
         self.taken: list[Taken] = []
@@ -73,7 +74,7 @@ class Forced(Walk):
         graph: QueryGraph,
         coverage: Coverage,
         operation: Operation,
-        needs: Needs,
+        needs: Sequence[Needs],
         choices: Choices,
         *,
         spots: frozenset[Spot],
