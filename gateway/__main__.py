@@ -1,4 +1,4 @@
-"""The command line: ``serve``, ``compose``, ``plan``, ``check``, ``token``, ``up``, ``demo``. Wiring and words for people; no work.
+"""The command line: ``serve``, ``compose``, ``contract``, ``plan``, ``check``, ``token``, ``up``, ``demo``. Wiring, no work.
 
 The environment is read here and nowhere else in the gateway. Exit status: 0 done, 1 the answer is no (does not compose,
 cannot be planned), 2 wrongly asked (a setting, a file).
@@ -219,6 +219,50 @@ def check(
 
 
 @app.command()
+def contract(
+    supergraph: Annotated[Path, typer.Option(help="The supergraph SDL (join spec).", metavar="FILE")],
+    include: Annotated[str, typer.Option(help="With any, fields need one of these tags.", metavar="TAG,…")] = "",
+    exclude: Annotated[str, typer.Option(help="What carries one of these tags is hidden.", metavar="TAG,…")] = "",
+    hide_unreachable: Annotated[
+        bool, typer.Option("--hide-unreachable", help="Hide also the types that nothing visible leads to.")
+    ] = False,
+    format: Annotated[Format, typer.Option(help="For people or for programs.")] = Format.TEXT,
+) -> None:
+    """Print the API schema of a view of the supergraph by @tag, or say everything that makes it impossible."""
+    from graphql import print_schema
+
+    from gateway.contracts import contract_schema, tags_of
+    from gateway.errors import ContractInvalid, SupergraphInvalid
+    from gateway.supergraph import Supergraph
+
+    included, excluded = _tags("include", include), _tags("exclude", exclude)
+    try:
+        whole = Supergraph.parse(_read(supergraph))
+    except SupergraphInvalid as wrong:
+        _refuse(f"{supergraph}: {wrong}")
+    unused = sorted((included | excluded) - tags_of(whole))
+    errors: list[dict[str, Any]] = []
+    api: str | None = None
+    try:
+        api = print_schema(contract_schema(whole, included, excluded, hide_unreachable).api_schema) + "\n"
+    except ContractInvalid as invalid:
+        errors = [
+            {"code": each.published_code, "message": each.message, "coordinate": each.coordinate}
+            for each in invalid.errors
+        ]
+    if format is Format.JSON:
+        _print_json({"api": api, "errors": errors, "unused_tags": unused})
+    else:
+        for error in errors:
+            typer.echo(f"{error['code']}: {error['message']}", err=True)
+        for tag in unused:
+            typer.echo(f"hint: nothing carries the tag {tag!r}.", err=True)
+        if api is not None:
+            typer.echo(api, nl=False)
+    raise typer.Exit(1 if errors else 0)
+
+
+@app.command()
 def token(
     key: Annotated[Path, typer.Option(help="The development issuer's key file.", metavar="FILE")] = Path(
         ".data/dev-issuer.jwk"
@@ -228,6 +272,7 @@ def token(
     kind: Annotated[str, typer.Option(help="customer, staff or agent.")] = "customer",
     customer_id: Annotated[str | None, typer.Option(help="The customer the subject is.")] = None,
     agent_id: Annotated[str | None, typer.Option(help="The agent that acts.")] = None,
+    contract: Annotated[str | None, typer.Option(help="The contract the token is bound to.")] = None,
 ) -> None:
     """Print a development token, signed with the key file of a running house."""
     from gateway.pipeline.issuer import KINDS, Claims, DevelopmentIssuer
@@ -240,7 +285,9 @@ def token(
     issuer = DevelopmentIssuer(
         key, token_s=settings.dev_token_s, audience=settings.jwt_audience, issuer=settings.jwt_issuer
     )
-    claims = Claims(sub=sub, scopes=tuple(scope or ()), kind=kind, customer_id=customer_id, agent_id=agent_id)
+    claims = Claims(
+        sub=sub, scopes=tuple(scope or ()), kind=kind, customer_id=customer_id, agent_id=agent_id, contract=contract
+    )
     typer.echo(issuer.issue(claims))
 
 
@@ -288,13 +335,14 @@ def _agents(pipeline: Any, operations: Path | None) -> Any:
     if directory is None or not directory.is_dir() or importlib.util.find_spec("mcp") is None:
         return None
     from gateway.agents.mcp import mcp_endpoint
-    from gateway.agents.tools import ToolInvalid, load_tools
+    from gateway.agents.tools import ToolInvalid, load_toolsets
 
     try:
-        tools = load_tools(directory, pipeline.snapshot.schema)
+        schemas = {contract: view.schema for contract, view in pipeline.snapshot.views.items()}
+        toolsets = load_toolsets(directory, schemas, pipeline.settings.agents_contract)
     except ToolInvalid as wrong:
         raise StartRefused(f"{directory}: {wrong}") from None
-    endpoint = mcp_endpoint(tools, pipeline, version=version("galleria"), host=pipeline.settings.host)
+    endpoint = mcp_endpoint(toolsets, pipeline, version=version("galleria"), host=pipeline.settings.host)
     return Extension(endpoint.routes, endpoint.lifespan())
 
 
@@ -317,6 +365,17 @@ def _settings() -> Settings:
         return load()
     except SettingsInvalid as wrong:
         _refuse(str(wrong))
+
+
+def _tags(option: str, listed: str) -> frozenset[str]:
+    from pydantic import ValidationError
+
+    from gateway.config import Contract
+
+    try:
+        return Contract(include=frozenset(tag.strip() for tag in listed.split(",") if tag.strip())).include
+    except ValidationError as wrong:
+        _refuse(f"--{option}: {wrong.errors(include_url=False)[0]['msg']}.")
 
 
 def _addresses(pairs: list[str]) -> dict[str, str]:

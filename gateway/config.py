@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Count = Annotated[int, Field(gt=0)]
@@ -71,6 +71,25 @@ class Limits(BaseModel):
     """A bearer token."""
 
 
+TAGS_MAX = 100
+CONTRACTS_MAX = 32
+Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9_/-]{1,128}$")]
+ContractName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+
+class Contract(BaseModel):
+    """A view of the supergraph by ``@tag``; see ``gateway.contracts`` for the rules."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    include: Annotated[frozenset[Tag], Field(max_length=TAGS_MAX)] = frozenset()
+    """With any, a field needs one of them, or its type does."""
+    exclude: Annotated[frozenset[Tag], Field(max_length=TAGS_MAX)] = frozenset()
+    """Whatever carries one of them is hidden."""
+    hide_unreachable: bool = True
+    """Hide also the types that nothing visible leads to."""
+
+
 class Settings(BaseSettings):
     """How this gateway runs. The defaults serve any supergraph on the loopback, safely, with nothing signed."""
 
@@ -101,6 +120,12 @@ class Settings(BaseSettings):
     subscription_join: Literal["start", "any"] = "start"
     """When equal subscriptions may join one upstream stream: before its first event, or at any time. A late joiner
     misses what the stream began with, for example a snapshot."""
+    contracts: Annotated[dict[ContractName, Contract], Field(max_length=CONTRACTS_MAX)] = {}
+    """Contract name → what its clients see, for example ``{"agent": {"exclude": ["staff"]}}``. A token's claim
+    ``contract`` decides which one serves a request; without the claim the header ``x-galleria-contract`` may choose one,
+    and without both the whole API schema is served."""
+    agents_contract: str | None = None
+    """The contract of the agents' tools, for callers whose token does not name another."""
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -146,6 +171,12 @@ class Settings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
+    @model_validator(mode="after")
+    def _agents_contract_exists(self) -> Settings:
+        if self.agents_contract is not None and self.agents_contract not in self.contracts:
+            raise ValueError(f"agents_contract: there is no contract named {self.agents_contract!r}")
+        return self
+
     @field_validator("jwks")
     @classmethod
     def _jwks_place(cls, value: str | None) -> str | None:
@@ -168,6 +199,7 @@ def load(**given: Any) -> Settings:
     except ValidationError as wrong:
         first = wrong.errors(include_url=False)[0]
         name = "GALLERIA_" + "__".join(str(part).upper() for part in first["loc"])
-        raise SettingsInvalid(f"{name}: {first['msg']}") from None
+        # A rule between settings stands at no one of them, and names them itself.
+        raise SettingsInvalid(f"{name}: {first['msg']}" if first["loc"] else f"Settings: {first['msg']}") from None
     except Exception as wrong:  # noqa: BLE001  pydantic-settings raises SettingsError for values that are not JSON
         raise SettingsInvalid(" ".join(str(wrong).split())) from None

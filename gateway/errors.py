@@ -14,6 +14,7 @@
     │   ├─ MethodNotAllowed           METHOD_NOT_ALLOWED
     │   ├─ MediaTypeUnsupported       UNSUPPORTED_MEDIA_TYPE
     │   ├─ MediaTypeNotAcceptable     NOT_ACCEPTABLE
+    │   ├─ ContractUnknown            CONTRACT_UNKNOWN
     │   └─ NotAuthenticated           UNAUTHENTICATED
     ├─ SubgraphError         the subgraph's fault; its own text is masked outside development
     │   ├─ SubgraphTimedOut           SUBGRAPH_TIMEOUT
@@ -22,6 +23,7 @@
     │   └─ SubgraphCircuitOpen        SUBGRAPH_CIRCUIT_OPEN
     ├─ KeysUnavailable       the keys that prove tokens cannot be had just now; 503, try again
     ├─ SupergraphInvalid     the file given to ``serve`` or ``plan`` is no supergraph; start-up only
+    ├─ ContractInvalid       the tags of a contract leave no valid schema; carries every CompositionError; start-up only
     ├─ PlanningFailed        a valid operation has no plan: the supergraph was not satisfiable
     └─ CompositionError      build time only; carries the published federation code
 
@@ -114,6 +116,12 @@ class MediaTypeNotAcceptable(RequestError):
     http_status = 406
 
 
+class ContractUnknown(RequestError):
+    """The client's token or header names a contract that this gateway does not have."""
+
+    code = "CONTRACT_UNKNOWN"
+
+
 class NotAuthenticated(RequestError):
     code = "UNAUTHENTICATED"
     http_status = 401
@@ -177,3 +185,13 @@ class CompositionError(GatewayError):
 
     def __repr__(self) -> str:
         return f"CompositionError({self.published_code}: {self.message})"
+
+
+class ContractInvalid(GatewayError):
+    """What a contract hides, something visible leans on; ``errors`` has every finding."""
+
+    code = "CONTRACT_INVALID"
+
+    def __init__(self, errors: tuple[CompositionError, ...]) -> None:
+        super().__init__("\n".join(error.message for error in errors))
+        self.errors = errors

@@ -245,7 +245,7 @@ class _Reader:
             contexts=self.contexts(possible),
             authenticated=authenticated,
             required_scopes=scopes,
-            api_schema=_api_schema(self.document),
+            api_schema=api_schema(self.document),
             sdl=self.sdl,
         )
 
@@ -421,16 +421,36 @@ class _Reader:
         return frozenset(authenticated), scopes
 
 
-def _hidden(node: Any) -> bool:
-    return any(directive.name.value == "inaccessible" for directive in node.directives or ())
+def linked_name(document: DocumentNode, feature: str) -> str:
+    """What a supergraph calls the directive of a linked feature of that name: ``import`` or ``as`` may have renamed it."""
+    schema = next((node for node in document.definitions if isinstance(node, SchemaDefinitionNode)), None)
+    for given in _uses(schema, "link") if schema else ():
+        if f"/{feature}/v" in str(given.get("url", "")):
+            for element in given.get("import") or ():
+                if isinstance(element, dict) and element.get("name") == f"@{feature}":
+                    return str(element.get("as") or feature).removeprefix("@")
+            return str(given.get("as") or feature)
+    return feature
 
 
-def _api_schema(document: DocumentNode) -> GraphQLSchema:
-    """The schema clients see: no federation machinery, nothing ``@inaccessible``."""
+def _carries(node: Any, directive: str) -> bool:
+    return any(applied.name.value == directive for applied in node.directives or ())
+
+
+def is_executable(node: DirectiveDefinitionNode) -> bool:
+    """Whether clients may write this directive, and have to be told of it."""
+    locations = {location.value for location in node.locations}
+    name = node.name.value
+    return bool(locations & _EXECUTABLE) and name not in _BUILT_IN_DIRECTIVES and "__" not in name
+
+
+def api_schema(document: DocumentNode) -> GraphQLSchema:
+    """The schema clients see of a supergraph's document: no federation machinery, nothing ``@inaccessible``."""
+    inaccessible = linked_name(document, "inaccessible")
     gone = {
         node.name.value
         for node in document.definitions
-        if isinstance(node, TypeDefinitionNode) and ("__" in node.name.value or _hidden(node))
+        if isinstance(node, TypeDefinitionNode) and ("__" in node.name.value or _carries(node, inaccessible))
     }
     kept: list[Any] = []
     for node in document.definitions:
@@ -438,12 +458,10 @@ def _api_schema(document: DocumentNode) -> GraphQLSchema:
             case SchemaDefinitionNode():
                 types = [item for item in node.operation_types if item.type.name.value not in gone]
                 kept.append(SchemaDefinitionNode(operation_types=tuple(types), directives=()))
-            case DirectiveDefinitionNode():
-                executable = {location.value for location in node.locations} & _EXECUTABLE
-                if executable and node.name.value not in _BUILT_IN_DIRECTIVES and "__" not in node.name.value:
-                    kept.append(node)
+            case DirectiveDefinitionNode() if is_executable(node):
+                kept.append(node)
             case TypeDefinitionNode() if node.name.value not in gone:
-                kept.append(_visible(node, gone))
+                kept.append(_visible(node, gone, inaccessible))
             case _:
                 continue
     try:
@@ -459,23 +477,23 @@ def _plain(node: Any, **changes: Any) -> Any:
     return type(node)(**{**values, **changes})
 
 
-def _visible(node: TypeDefinitionNode, gone: set[str]) -> Any:
+def _visible(node: TypeDefinitionNode, gone: set[str], inaccessible: str) -> Any:
+    def shown(items: Any) -> tuple[Any, ...]:
+        return tuple(item for item in items or () if not _carries(item, inaccessible))
+
     match node:
         case ObjectTypeDefinitionNode() | InterfaceTypeDefinitionNode():
             fields = tuple(
-                _plain(
-                    item,
-                    arguments=tuple(_plain(argument) for argument in item.arguments or () if not _hidden(argument)),
-                )
-                for item in node.fields or ()
-                if not _hidden(item) and _type_ref(item.type).name not in gone
+                _plain(item, arguments=tuple(_plain(argument) for argument in shown(item.arguments)))
+                for item in shown(node.fields)
+                if _type_ref(item.type).name not in gone
             )
             interfaces = tuple(item for item in node.interfaces or () if item.name.value not in gone)
             return _plain(node, fields=fields, interfaces=interfaces)
         case InputObjectTypeDefinitionNode():
-            return _plain(node, fields=tuple(_plain(item) for item in node.fields or () if not _hidden(item)))
+            return _plain(node, fields=tuple(_plain(item) for item in shown(node.fields)))
         case EnumTypeDefinitionNode():
-            return _plain(node, values=tuple(_plain(value) for value in node.values or () if not _hidden(value)))
+            return _plain(node, values=tuple(_plain(value) for value in shown(node.values)))
         case UnionTypeDefinitionNode():
             return _plain(node, types=tuple(member for member in node.types or () if member.name.value not in gone))
         case ScalarTypeDefinitionNode():

@@ -8,17 +8,19 @@ Each call is complete in itself (no sessions): any worker may answer it, and not
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from jsonschema import Draft202012Validator
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
+from mcp.shared.exceptions import MCPError
 from mcp_types import (
+    INVALID_REQUEST,
     CallToolRequestParams,
     CallToolResult,
     ListToolsResult,
@@ -36,6 +38,8 @@ from gateway.agents.tools import Tool
 from gateway.errors import GatewayError
 from gateway.exchange import GraphQLRequest, GraphQLResponse, encode
 from gateway.pipeline.pipeline import Caller, Pipeline
+
+Toolsets: TypeAlias = Mapping[str | None, Sequence[Tool]]
 
 PATH = "/mcp"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -63,9 +67,9 @@ class McpEndpoint:
             yield
 
 
-def mcp_endpoint(tools: Sequence[Tool], pipeline: Pipeline, *, version: str, host: str) -> McpEndpoint:
-    """The endpoint at ``/mcp``. On a loopback host only loopback names are answered, against DNS rebinding."""
-    desk = _Desk(tools, pipeline)
+def mcp_endpoint(toolsets: Toolsets, pipeline: Pipeline, *, version: str, host: str) -> McpEndpoint:
+    """The endpoint at ``/mcp``, with the tools of each contract (None: without one). On a loopback host only loopback names are answered, against DNS rebinding."""
+    desk = _Desk(toolsets, pipeline)
     server: Server[Any] = Server(
         "galleria",
         version=version,
@@ -90,31 +94,46 @@ def mcp_endpoint(tools: Sequence[Tool], pipeline: Pipeline, *, version: str, hos
     return McpEndpoint((route,), manager)
 
 
-class _Desk:
-    """Answers the protocol's two questions about tools."""
+class _Shelf:
+    """The tools of one contract."""
 
-    def __init__(self, tools: Sequence[Tool], pipeline: Pipeline) -> None:
-        self._tools = {tool.name: tool for tool in tools}
-        self._validators = {tool.name: Draft202012Validator(tool.input_schema) for tool in tools}
-        self._definitions = [_definition(tool) for tool in tools]
+    def __init__(self, tools: Sequence[Tool]) -> None:
+        self.tools = {tool.name: tool for tool in tools}
+        self.validators = {tool.name: Draft202012Validator(tool.input_schema) for tool in tools}
+        self.definitions = [_definition(tool) for tool in tools]
+
+
+class _Desk:
+    """Answers the protocol's two questions about tools, from the shelf of the caller's contract."""
+
+    def __init__(self, toolsets: Toolsets, pipeline: Pipeline) -> None:
+        self._shelves = {contract: _Shelf(tools) for contract, tools in toolsets.items()}
         self._pipeline = pipeline
 
     async def list_tools(
         self, context: ServerRequestContext[Any], params: PaginatedRequestParams | None
     ) -> ListToolsResult:
-        return ListToolsResult(tools=self._definitions)
+        try:
+            caller = await self._caller(context)
+        except GatewayError as error:
+            raise MCPError(INVALID_REQUEST, str(self._pipeline.refusal(error).errors[0]["message"])) from None
+        return ListToolsResult(tools=self._shelves[caller.contract].definitions)
 
     async def call_tool(self, context: ServerRequestContext[Any], params: CallToolRequestParams) -> CallToolResult:
-        tool = self._tools.get(params.name)
+        try:
+            caller = await self._caller(context)
+        except GatewayError as error:
+            return _result(self._pipeline.refusal(error))
+        shelf = self._shelves[caller.contract]
+        tool = shelf.tools.get(params.name)
         if tool is None:
-            return _refused(f"There is no tool named {params.name!r}. There are: {', '.join(sorted(self._tools))}.")
+            return _refused(f"There is no tool named {params.name!r}. There are: {', '.join(sorted(shelf.tools))}.")
         arguments = params.arguments or {}
-        problems = sorted(self._validators[tool.name].iter_errors(arguments), key=lambda error: error.json_path)
+        problems = sorted(shelf.validators[tool.name].iter_errors(arguments), key=lambda error: error.json_path)
         if problems:
             said = "; ".join(f"{error.json_path}: {error.message}" for error in problems[:PROBLEMS_SHOWN_MAX])
             return _refused(f"The arguments do not fit {tool.name}: {said}")
         try:
-            caller = await self._caller(context)
             request = GraphQLRequest(query=tool.document, operation_name=tool.name, variables=arguments)
             response = await self._pipeline.answer(request, caller)
         except GatewayError as error:
@@ -123,7 +142,7 @@ class _Desk:
 
     async def _caller(self, context: ServerRequestContext[Any]) -> Caller:
         headers = context.request.headers if isinstance(context.request, Request) else {}
-        return await self._pipeline.caller(headers)
+        return await self._pipeline.caller(headers, contract=self._pipeline.settings.agents_contract)
 
 
 def _definition(tool: Tool) -> ToolDefinition:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,10 @@ class ToolInvalid(Exception):
     """An operation file cannot become a tool; the text names the file and the cause."""
 
 
+class ToolUnfit(ToolInvalid):
+    """The operation does not fit the schema; it may fit another view's."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
     name: str
@@ -45,6 +51,21 @@ def load_tools(directory: Path, schema: GraphQLSchema) -> tuple[Tool, ...]:
     return tuple(sorted(tools, key=lambda tool: tool.name))
 
 
+def load_toolsets(
+    directory: Path, schemas: Mapping[str | None, GraphQLSchema], contract: str | None
+) -> dict[str | None, tuple[Tool, ...]]:
+    """The tools of each view. All must fit that of ``contract``; the others have those that fit them."""
+    found: dict[str | None, tuple[Tool, ...]] = {contract: load_tools(directory, schemas[contract])}
+    for name, schema in schemas.items():
+        if name not in found:
+            fitting: list[Tool] = []
+            for file in directory.glob("*.graphql"):
+                with suppress(ToolUnfit):
+                    fitting.append(_tool(file, schema))
+            found[name] = tuple(sorted(fitting, key=lambda tool: tool.name))
+    return found
+
+
 def _tool(file: Path, schema: GraphQLSchema) -> Tool:
     text = file.read_text()
     try:
@@ -53,7 +74,7 @@ def _tool(file: Path, schema: GraphQLSchema) -> Tool:
         raise ToolInvalid(f"{file.name} does not parse: {error.message}") from None
     errors = validate(schema, document)
     if errors:
-        raise ToolInvalid(f"{file.name} does not fit the graph: {errors[0].message}")
+        raise ToolUnfit(f"{file.name} does not fit the graph: {errors[0].message}")
     operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
     if len(operations) != 1 or operations[0].name is None:
         raise ToolInvalid(f"{file.name} must hold exactly one named operation")

@@ -15,7 +15,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from graphql import FieldNode, InlineFragmentNode, OperationDefinitionNode, SelectionSetNode, parse
+from graphql import FieldNode, GraphQLSchema, InlineFragmentNode, OperationDefinitionNode, SelectionSetNode, parse
 
 from gateway.config import Settings
 from gateway.errors import SubgraphError, SubgraphReplyInvalid
@@ -150,8 +150,12 @@ class Executor:
             for name, subgraph in supergraph.subgraphs.items()
         }
 
-    def prepare(self, plan: QueryPlan, operation: Operation) -> Executable:
-        """What all executions of a plan have in common. ``operation`` shapes the answer; the plan may fetch less."""
+    def prepare(self, plan: QueryPlan, operation: Operation, schema: GraphQLSchema | None = None) -> Executable:
+        """What all executions of a plan have in common. ``operation`` shapes the answer; the plan may fetch less.
+
+        ``schema`` is what the client may know, by default the supergraph's API schema.
+        """
+        schema = schema or self.schema
         followers: dict[int, list[int]] = {fetch.id: [] for fetch in plan.fetches}
         position = {fetch.id: index for index, fetch in enumerate(plan.fetches)}
         for fetch in plan.fetches:
@@ -164,8 +168,8 @@ class Executor:
             operation=operation,
             steps=tuple(Step(fetch, tuple(followers[fetch.id])) for fetch in plan.fetches),
             upstream=Step(plan.subscription, ()) if plan.subscription is not None else None,
-            projection=Projection(operation, self.schema),
-            introspection=Introspection(operation, self.schema),
+            projection=Projection(operation, schema),
+            introspection=Introspection(operation, schema),
             has_contexts=any(fetch.contexts for fetch in plan.fetches),
         )
 

@@ -45,6 +45,8 @@ class Proof:
 
     principal: Principal
     expires_at: float | None = None
+    contract: str | None = None
+    """The contract the token is bound to, by its claim of that name."""
 
 
 NOBODY = Proof(ANONYMOUS)
@@ -202,7 +204,7 @@ class Authenticator:
         except jwt.PyJWTError:
             # Which check failed is of use to somebody who is guessing, not to an honest client.
             raise NotAuthenticated("The token is not valid.") from None
-        return Proof(_principal(claims), float(claims["exp"]) + self._leeway_s)
+        return Proof(_principal(claims), float(claims["exp"]) + self._leeway_s, claims.get("contract"))
 
 
 def authenticator(settings: Settings, keys: Keys | None = None) -> Authenticator:
@@ -225,6 +227,7 @@ def _principal(claims: Mapping[str, Any]) -> Principal:
         or not all(isinstance(text, str) for text in scopes)
         or not isinstance(customer_id, str | None)
         or not isinstance(agent_id, str | None)
+        or not isinstance(claims.get("contract"), str | None)
     ):
         raise NotAuthenticated("The token's claims are not of the expected form.")
     return Principal(str(claims["sub"]), kind, frozenset(scopes), customer_id, agent_id)

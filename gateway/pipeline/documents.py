@@ -6,8 +6,9 @@ here: which operation of the document runs, variables, plans.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from graphql import (
@@ -33,6 +34,8 @@ class Document:
     """A valid document within the limits."""
 
     text: str
+    contract: str | None = None
+    """The contract in whose view it is valid; None is the whole API schema."""
     tree: DocumentNode
     operations: tuple[OperationDefinitionNode, ...]
 
@@ -54,29 +57,35 @@ class Document:
 
 
 class Documents:
-    """The documents known to one snapshot."""
+    """The documents known to one snapshot: by contract, since what one view accepts another may refuse."""
 
     def __init__(
-        self, schema: GraphQLSchema, limits: Limits, executor: Executor, *, cache_bytes_max: int, introspection: bool
+        self,
+        schemas: Mapping[str | None, GraphQLSchema],
+        limits: Limits,
+        executor: Executor,
+        *,
+        cache_bytes_max: int,
+        introspection: bool,
     ) -> None:
-        self._schema = schema
+        self._schemas = schemas
         self._limits = limits
         self._rules = (*specified_rules, *(() if introspection else (NoSchemaIntrospectionCustomRule,)))
-        self._cache: SingleFlightCache[str, Document | RequestError] = SingleFlightCache(
-            executor, weight_max=cache_bytes_max, weigh=len
+        self._cache: SingleFlightCache[tuple[str | None, str], Document | RequestError] = SingleFlightCache(
+            executor, weight_max=cache_bytes_max, weigh=lambda key: len(key[1])
         )
 
-    async def get(self, text: str) -> Document:
+    async def get(self, text: str, contract: str | None = None) -> Document:
         """Raises DocumentInvalid with everything wrong, or LimitExceeded."""
-        found = await self._cache.get(text, lambda: self._read(text))
+        found = await self._cache.get((contract, text), lambda: self._read(text, contract))
         if isinstance(found, RequestError):
             # The remembered refusal is raised many times; each raise would lengthen its traceback.
             raise found.with_traceback(None)
         return found
 
-    def _read(self, text: str) -> Document | RequestError:
+    def _read(self, text: str, contract: str | None) -> Document | RequestError:
         try:
-            return read(text, self._schema, self._limits, self._rules)
+            return replace(read(text, self._schemas[contract], self._limits, self._rules), contract=contract)
         except RequestError as refusal:
             return refusal
 

@@ -48,6 +48,8 @@ class Claims:
     """One of ``KINDS``."""
     customer_id: str | None = None
     agent_id: str | None = None
+    contract: str | None = None
+    """The contract the token is bound to."""
 
 
 class DevelopmentIssuer:
@@ -76,6 +78,8 @@ class DevelopmentIssuer:
             body["customer_id"] = claims.customer_id
         if claims.agent_id is not None:
             body["agent_id"] = claims.agent_id
+        if claims.contract is not None:
+            body["contract"] = claims.contract
         if self._audience is not None:
             body["aud"] = self._audience
         return jwt.encode(body, self._key.key, algorithm=self._key.algorithm_name, headers={"kid": self._key.key_id})

@@ -18,6 +18,7 @@ from prometheus_client import Counter, Gauge
 
 from gateway.config import Settings
 from gateway.errors import (
+    ContractUnknown,
     DocumentInvalid,
     GatewayError,
     KeysUnavailable,
@@ -41,6 +42,9 @@ from gateway.supergraph import Supergraph
 from subgraphs.chassis.identity import IDENTITY_HEADER, IdentitySigner, Principal, RequestContext
 from subgraphs.chassis.telemetry import note, outgoing_headers
 
+CONTRACT_HEADER = "x-galleria-contract"
+"""Names the contract for a token without the claim ``contract``, and for nobody."""
+
 QUERIES = frozenset({OperationKind.QUERY})
 ONE_ANSWER = frozenset({OperationKind.QUERY, OperationKind.MUTATION})
 HARMLESS = frozenset({OperationKind.QUERY, OperationKind.SUBSCRIPTION})
@@ -56,6 +60,8 @@ class Caller:
 
     principal: Principal
     context: RequestContext
+    contract: str | None = None
+    """The contract whose view they get; None is the whole API schema."""
     expires_at: float | None = None
     """Until when the proof is good, in seconds since 1970; whoever serves a stream ends it then."""
 
@@ -96,14 +102,25 @@ class Pipeline:
         self._worker.shutdown(wait=False, cancel_futures=True)
 
     def load(self, supergraph: Supergraph) -> None:
-        """Serve this supergraph from the next request on."""
+        """Serve this supergraph from the next request on. Raises ContractInvalid, and goes on as before."""
         self.snapshot = Snapshot(supergraph, self.settings, self._transport, self._worker)
 
-    async def caller(self, headers: Mapping[str, str]) -> Caller:
-        """Who sent these headers (names in lower case). Raises NotAuthenticated for a bad token."""
+    async def caller(self, headers: Mapping[str, str], *, contract: str | None = None) -> Caller:
+        """Who sent these headers (names in lower case). Raises NotAuthenticated for a bad token, ContractUnknown.
+
+        ``contract`` is that of the place they came to: no header may choose another there, but a token's claim does.
+        """
         proof = await self._authenticator.prove(headers.get("authorization"))
+        chosen = proof.contract
+        if chosen is None:
+            chosen = contract or headers.get(CONTRACT_HEADER) or None
+        if chosen is not None and chosen not in self.settings.contracts:
+            raise ContractUnknown(
+                f"There is no contract named {chosen[: self.settings.limits.header_characters_max]!r}."
+            )
         return Caller(
             principal=proof.principal,
+            contract=chosen,
             context=request_context(headers, self.settings.limits),
             expires_at=proof.expires_at,
         )
@@ -137,7 +154,7 @@ class Pipeline:
     async def plan(self, request: GraphQLRequest, caller: Caller) -> Planned:
         """The plan this caller's request would run by, without running it."""
         snapshot = self._current()
-        document = await snapshot.documents.get(request.query)
+        document = await snapshot.documents.get(request.query, caller.contract)
         document.operation(request.operation_name)
         prepared = await snapshot.prepare(document, request.operation_name, incremental=True)
         return await snapshot.plan(document, request.operation_name, prepared, caller.principal)
@@ -167,7 +184,7 @@ class Pipeline:
         self, request: GraphQLRequest, caller: Caller, kinds: frozenset[OperationKind], *, incremental: bool = False
     ) -> _Ready:
         snapshot = self._current()
-        document = await snapshot.documents.get(request.query)
+        document = await snapshot.documents.get(request.query, caller.contract)
         definition = document.operation(request.operation_name)
         kind = OperationKind(definition.operation.value)
         # Bounded: the name is the client's text, and it goes into the log.
@@ -176,7 +193,10 @@ class Pipeline:
         _check_kind(kind, kinds)
         prepared = await snapshot.prepare(document, request.operation_name, incremental=incremental)
         values = variables.coerce(
-            snapshot.schema, definition, request.variables, errors_max=self.settings.limits.validation_errors_max
+            snapshot.views[caller.contract].schema,
+            definition,
+            request.variables,
+            errors_max=self.settings.limits.validation_errors_max,
         )
         planned = await snapshot.plan(document, request.operation_name, prepared, caller.principal)
         errors = tuple(refusal.as_graphql() for refusal in planned.refusals if refusal.applies(values))

@@ -18,6 +18,7 @@ from gateway.operation import Operation, normalise
 from gateway.pipeline.authorization import Access, Refusal, Rule, Shape
 from gateway.pipeline.cache import SingleFlightCache
 from gateway.pipeline.documents import Document, Documents
+from gateway.pipeline.views import ContractId, View, views_of
 from gateway.plan import QueryPlan
 from gateway.planning.planner import Planner
 from gateway.supergraph import Supergraph
@@ -44,12 +45,16 @@ class Planned:
     refusals: tuple[Refusal, ...]
 
 
-OperationKey: TypeAlias = tuple[str, str | None, bool]
-PlanKey: TypeAlias = tuple[str, str | None, bool, Shape]
+OperationKey: TypeAlias = tuple[ContractId, str, str | None, bool]
+PlanKey: TypeAlias = tuple[ContractId, str, str | None, bool, Shape]
 
 
 class Snapshot:
-    """Planning and validation run on ``worker``, a thread of its own: new documents queue there, known ones do not."""
+    """Raises ContractInvalid when a contract of the settings leaves no valid schema of this supergraph.
+
+    Planning and validation run on ``worker``, a thread of its own: new documents queue there, known ones do not.
+    What is cached is cached by contract; the planner is one for all, for it works on the whole supergraph.
+    """
 
     def __init__(
         self, supergraph: Supergraph, settings: Settings, transport: Transport, worker: ThreadExecutor
@@ -57,13 +62,13 @@ class Snapshot:
         if settings.incremental_delivery:
             supergraph = replace(supergraph, api_schema=with_directives(supergraph.api_schema))
         self.supergraph = supergraph
-        self.schema = supergraph.api_schema
+        self.views = views_of(supergraph, settings.contracts)
         self.access = Access(supergraph)
         self.planner = Planner(supergraph)
         self._deferred_max = settings.limits.deferred_max
         self.executor = Executor(supergraph, transport, settings)
         self.documents = Documents(
-            self.schema,
+            {contract: view.schema for contract, view in self.views.items()},
             settings.limits,
             worker,
             cache_bytes_max=settings.document_cache_bytes_max,
@@ -79,12 +84,13 @@ class Snapshot:
     async def prepare(self, document: Document, operation_name: str | None, *, incremental: bool) -> Prepared:
         """The normalised operation and the rules it meets; with what is deferred as such only if ``incremental``."""
         return await self._prepared.get(
-            (document.text, operation_name, incremental and document.incremental),
+            (document.contract, document.text, operation_name, incremental and document.incremental),
             lambda: self._prepare(document, operation_name, self._deferred_max if incremental else 0),
         )
 
     def _prepare(self, document: Document, operation_name: str | None, deferred_max: int) -> Prepared:
-        operation = normalise(document.tree, operation_name, self.schema, deferred_max=deferred_max)
+        schema = self.views[document.contract].schema
+        operation = normalise(document.tree, operation_name, schema, deferred_max=deferred_max)
         return Prepared(operation=operation, rules=self.access.rules(operation))
 
     async def plan(
@@ -92,10 +98,11 @@ class Snapshot:
     ) -> Planned:
         """The plan for principals like this one. Raises PlanningFailed when the supergraph cannot answer."""
         shape = tuple(rule.allows(principal) for rule in prepared.rules)
-        key = (document.text, operation_name, prepared.operation.incremental, shape)
-        return await self._planned.get(key, lambda: self._plan(prepared, shape))
+        view = self.views[document.contract]
+        key = (document.contract, document.text, operation_name, prepared.operation.incremental, shape)
+        return await self._planned.get(key, lambda: self._plan(prepared, shape, view))
 
-    def _plan(self, prepared: Prepared, shape: Shape) -> Planned:
+    def _plan(self, prepared: Prepared, shape: Shape, view: View) -> Planned:
         whole = prepared.operation
         # The planner gives keys to the fields it adds; those of one shape's plan are no business of another's.
         allowed = replace(whole, keys=whole.keys.copy())
@@ -104,6 +111,7 @@ class Snapshot:
             denied = frozenset(rule for rule, satisfied in zip(prepared.rules, shape, strict=True) if not satisfied)
             allowed, refusals = self.access.without(whole, denied)
         # With everything refused there is nothing to plan; the answer is nulls and errors.
-        plan = self.planner.plan(allowed) if allowed.selections else QueryPlan(kind=whole.kind, fetches=())
-        executable = self.executor.prepare(plan, whole)
+        asked = view.telling(allowed, self.supergraph)
+        plan = self.planner.plan(asked) if asked.selections else QueryPlan(kind=whole.kind, fetches=())
+        executable = self.executor.prepare(plan, whole, view.schema)
         return Planned(operation=whole, plan=plan, executable=executable, refusals=refusals)

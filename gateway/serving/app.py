@@ -26,7 +26,7 @@ from gateway.config import Settings
 from gateway.errors import GatewayError, MethodNotAllowed, RequestError, RequestMalformed
 from gateway.exchange import GraphQLResponse, decode
 from gateway.pipeline.issuer import KINDS, Claims, DevelopmentIssuer
-from gateway.pipeline.pipeline import ANY, HARMLESS, ONE_ANSWER, QUERIES, Pipeline
+from gateway.pipeline.pipeline import ANY, CONTRACT_HEADER, HARMLESS, ONE_ANSWER, QUERIES, Pipeline
 from gateway.plan import render_json, render_text
 from gateway.serving import event_source, http, multipart, websocket
 from subgraphs.chassis.telemetry import METRICS_MEDIA_TYPE, RequestTelemetry, logger, metrics_text
@@ -142,7 +142,7 @@ class Application:
         return JSONResponse({**render_json(planned.plan), "text": render_text(planned.plan)})
 
     async def token(self, request: Request) -> Response:
-        """``{"sub", "scopes"?, "kind"?, "customer_id"?, "agent_id"?}`` → ``{"token"}``. Development only."""
+        """``{"sub", "scopes"?, "kind"?, "customer_id"?, "agent_id"?, "contract"?}`` → ``{"token"}``. Development only."""
         assert self._issuer is not None
         try:
             http.check_json(request)
@@ -204,7 +204,7 @@ def create_app(
                 CORSMiddleware,
                 allow_origins=list(settings.cors_origins),
                 allow_methods=["GET", "POST"],
-                allow_headers=["authorization", "content-type", "traceparent", "x-request-id"]
+                allow_headers=["authorization", "content-type", "traceparent", "x-request-id", CONTRACT_HEADER]
                 + [f"x-uc-{name}" for name in ("channel", "currency", "country", "location", "locale")],
                 expose_headers=list(_EXPOSED),
                 max_age=3600,
@@ -218,14 +218,16 @@ def _claims(body: Any) -> Claims:
         raise RequestMalformed("sub must say whom the token is for.")
     scopes = body.get("scopes") or []
     kind = body.get("kind") or "customer"
-    ids = [body.get("customer_id"), body.get("agent_id")]
+    ids = [body.get("customer_id"), body.get("agent_id"), body.get("contract")]
     if not isinstance(scopes, list) or not all(isinstance(scope, str) for scope in scopes):
         raise RequestMalformed("scopes must be a list of strings.")
     if kind not in KINDS:
         raise RequestMalformed(f"kind must be one of {', '.join(KINDS)}.")
     if not all(isinstance(each, str | None) for each in ids):
-        raise RequestMalformed("customer_id and agent_id must be strings.")
-    return Claims(sub=body["sub"], scopes=tuple(scopes), kind=kind, customer_id=ids[0], agent_id=ids[1])
+        raise RequestMalformed("customer_id, agent_id and contract must be strings.")
+    return Claims(
+        sub=body["sub"], scopes=tuple(scopes), kind=kind, customer_id=ids[0], agent_id=ids[1], contract=ids[2]
+    )
 
 
 def _read_operations(directory: Path | None) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
 from gateway.config import Settings
-from gateway.errors import GatewayError, SupergraphInvalid
+from gateway.errors import ContractInvalid, GatewayError, SupergraphInvalid
 from gateway.pipeline.authentication import Authenticator, Keys, authenticator
 from gateway.pipeline.issuer import DevelopmentIssuer, create_key_file
 from gateway.pipeline.pipeline import Pipeline
@@ -35,7 +35,7 @@ from subgraphs.chassis.telemetry import configure_logging
 
 
 class StartRefused(Exception):
-    """The gateway cannot start; the text is one line for the person at the keyboard."""
+    """The gateway cannot start; the text is for the person at the keyboard: one line, or one a fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,10 @@ class Gateway:
         )
         operations = _operations(settings)
         self.pipeline = Pipeline(settings, proves, signer)
-        self.pipeline.load(supergraph)
+        try:
+            self.pipeline.load(supergraph)
+        except ContractInvalid as wrong:
+            raise StartRefused(wrong.message) from None
         self.application = Application(
             self.pipeline, issuer=issuer, operations=operations, probe=lambda: probe(supergraph, settings)
         )

@@ -19,7 +19,7 @@ from gateway.config import Limits
 from gateway.errors import GatewayError, NotAuthenticated
 from gateway.exchange import GraphQLResponse, encode
 from gateway.incremental import Dialect, encode_payload
-from gateway.pipeline.pipeline import Caller, Pipeline
+from gateway.pipeline.pipeline import CONTRACT_HEADER, Caller, Pipeline
 from gateway.serving.websocket_protocol import (
     SUBPROTOCOL,
     Close,
@@ -38,7 +38,7 @@ from subgraphs.chassis.telemetry import logger
 _log = logger("websocket")
 
 _HEADER_NAMES = frozenset(
-    {"authorization", "x-uc-channel", "x-uc-currency", "x-uc-country", "x-uc-location", "x-uc-locale"}
+    {"authorization", "x-uc-channel", "x-uc-currency", "x-uc-country", "x-uc-location", "x-uc-locale", CONTRACT_HEADER}
 )
 
 

@@ -21,7 +21,7 @@ SCHEMA = build_schema(
 
 
 def known(schema: GraphQLSchema = SCHEMA, *, introspection: bool = True) -> Documents:
-    return Documents(schema, Limits(), ThreadPoolExecutor(1), cache_bytes_max=1000, introspection=introspection)
+    return Documents({None: schema}, Limits(), ThreadPoolExecutor(1), cache_bytes_max=1000, introspection=introspection)
 
 
 def test_every_validation_error_is_told_with_its_place() -> None:
