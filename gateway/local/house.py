@@ -31,6 +31,11 @@ DEFAULT_PORTS: Mapping[str, int] = {
     "customers": 4004,
     "loyalty": 4005,
 }
+CONTRACTS: Mapping[str, Mapping[str, list[str]]] = {
+    "agent": {"exclude": ["staff"]},
+    "partner": {"include": ["partner"], "exclude": ["staff", "personal"]},
+}
+"""What agents and partners see of the graph, by the tags of the subgraphs' schemas (`schema/README.md`)."""
 READY_DEADLINE_S = 60.0
 RESTART_AFTER_S = 2.0
 """A subgraph that died is started again after this long: enough for a page without it to be seen, and for somebody to
@@ -195,7 +200,12 @@ class House:
                 *("--operations", str(settings.supergraph.parent / "operations")),
                 *("--port", str(settings.ports["gateway"]), *overrides),
             ),
-            environment={**shared, "GALLERIA_DEV_ISSUER_KEY_FILE": str(data / "dev-issuer.jwk")},
+            environment={
+                "GALLERIA_CONTRACTS": json.dumps(CONTRACTS),
+                "GALLERIA_AGENTS_CONTRACT": "agent",
+                **shared,
+                "GALLERIA_DEV_ISSUER_KEY_FILE": str(data / "dev-issuer.jwk"),
+            },
             log=data / "logs" / "gateway.log",
         )
 

@@ -132,7 +132,7 @@ SCALARS: Mapping[object, Any] = {
 }
 
 
-@strawberry.federation.type(name="Money", shareable=True, description="An amount of one currency.")
+@strawberry.federation.type(name="Money", shareable=True, description="An amount of one currency.", tags=["partner"])
 class MoneyType:
     amount: Decimal = strawberry.field(description="Exact decimal amount with all the currency's decimals.")
     minor: MinorUnits = strawberry.field(description="The amount in minor units: cents of EUR, whole yen of JPY.")
@@ -144,7 +144,9 @@ class MoneyType:
         return cls(amount=Decimal(money.amount), minor=MinorUnits(money.minor), currency=CurrencyCode(money.currency))
 
 
-@strawberry.federation.type(name="PageInfo", shareable=True, description="Where a page stands in its list.")
+@strawberry.federation.type(
+    name="PageInfo", shareable=True, description="Where a page stands in its list.", tags=["partner"]
+)
 class PageInfo:
     has_next_page: bool = strawberry.field(description="Whether there are items after this page.")
     has_previous_page: bool = strawberry.field(description="Whether there are items before this page.")
@@ -162,7 +164,7 @@ class PageInfo:
         )
 
 
-@strawberry.federation.type(name="GeoPoint", shareable=True, description="A place on Earth, WGS 84.")
+@strawberry.federation.type(name="GeoPoint", shareable=True, description="A place on Earth, WGS 84.", tags=["partner"])
 class GeoPoint:
     lat: float = strawberry.field(description="Latitude in degrees, north positive.")
     lng: float = strawberry.field(description="Longitude in degrees, east positive.")

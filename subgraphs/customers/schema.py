@@ -50,13 +50,13 @@ class Location:
     id: strawberry.ID = strawberry.field(description="Identity, loc_….")
 
 
-@strawberry.type(description="How many orders a recommendation rests on.")
+@strawberry.federation.type(description="How many orders a recommendation rests on.", tags=["partner"])
 class RecommendationEvidence:
     online_orders: int = strawberry.field(description="Orders from web, app, social, marketplace and agents.")
     store_orders: int = strawberry.field(description="Orders over a store's counter.")
 
 
-@strawberry.type(description="A product worth a look, with the evidence.")
+@strawberry.federation.type(description="A product worth a look, with the evidence.", tags=["partner"])
 class Recommendation:
     product: "Product | None" = strawberry.field(description="The product.")
     kind: RecommendationKind = strawberry.field(description="Where it comes from.")
@@ -194,7 +194,7 @@ class Query:
         identity = require_authenticated(info).customer_id
         return await CustomerType.resolve_reference(info, strawberry.ID(identity)) if identity is not None else None
 
-    @strawberry.federation.field(requires_scopes=[["customers:read"]], description="One customer.")
+    @strawberry.federation.field(requires_scopes=[["customers:read"]], tags=["staff"], description="One customer.")
     async def customer(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="Identity, cus_….")]
     ) -> CustomerType | None:
@@ -202,7 +202,7 @@ class Query:
         return await CustomerType.resolve_reference(info, id)
 
     @strawberry.federation.field(
-        requires_scopes=[["customers:read"]], description="One customer, by exactly one thing they say."
+        requires_scopes=[["customers:read"]], tags=["staff"], description="One customer, by exactly one thing they say."
     )
     async def customer_lookup(
         self,

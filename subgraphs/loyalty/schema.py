@@ -288,6 +288,7 @@ class ProductVariant:
         authenticated=True,
         description="What a unit comes to for the asking member once the points it earns are taken at their worth; "
         "null for who is no member, or where there is no price.",
+        tags=["personal"],
     )
     async def member_price(self, info: Info) -> MoneyType | None:
         require_authenticated(info)
@@ -437,7 +438,9 @@ class Query:
         ]
         return EarnPreview(points=points, breakdown=breakdown)
 
-    @strawberry.federation.field(description="An account's entries, newest first.", requires_scopes=[["loyalty:read"]])
+    @strawberry.federation.field(
+        description="An account's entries, newest first.", requires_scopes=[["loyalty:read"]], tags=["staff"]
+    )
     async def ledger(
         self,
         info: Info,
@@ -453,6 +456,7 @@ class Query:
     @strawberry.federation.field(
         description="Adds up an account, or all of them. Reads everything: for operations.",
         requires_scopes=[["loyalty:admin"]],
+        tags=["staff"],
     )
     async def ledger_audit(
         self,
@@ -491,7 +495,9 @@ class Mutation:
         return LoyaltyPayload(account=LoyaltyAccountType.of(account), replayed=replayed)
 
     @strawberry.federation.mutation(
-        description="Gives points by hand, or takes such as could be spent.", requires_scopes=[["loyalty:admin"]]
+        description="Gives points by hand, or takes such as could be spent.",
+        requires_scopes=[["loyalty:admin"]],
+        tags=["staff"],
     )
     async def points_adjust(
         self,

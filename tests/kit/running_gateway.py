@@ -27,32 +27,33 @@ from starlette.routing import Route
 from gateway.composition.compose import compose
 from gateway.composition.result import SubgraphSource
 from gateway.config import Settings
-from gateway.serving.server import Gateway, at_addresses
+from gateway.serving.server import Extend, Gateway, at_addresses
 from gateway.supergraph import Supergraph
 
 LINK = """
 extend schema @link(url: "https://specs.apollo.dev/federation/v2.5",
-  import: ["@key", "@authenticated", "@requiresScopes"])
+  import: ["@key", "@tag", "@authenticated", "@requiresScopes"])
 """
 THINGS = """
-type Query { thing(id: ID!): Thing, things(filter: Filter, first: Int): [Thing!]!, echo(colour: Colour, text: String): String }
+type Query { thing(id: ID!): Thing @tag(name: "partner"), things(filter: Filter, first: Int): [Thing!]!, echo(colour: Colour, text: String): String }
 type Mutation { rename(id: ID!, name: String!): Thing }
 type Subscription { changes(count: Int!): Thing! }
 input Filter { colour: Colour, atLeast: Int! = 1 }
-enum Colour { RED BLUE }
+enum Colour { RED BLUE @tag(name: "staff") }
 type Thing @key(fields: "id") {
-  id: ID!
-  name: String!
+  id: ID! @tag(name: "keys")
+  name: String! @tag(name: "partner")
   twin: Thing
-  cost: Int @authenticated
-  margin: Int! @requiresScopes(scopes: [["money:read", "money:deep"], ["root"]])
+  cost: Int @authenticated @tag(name: "staff")
+  margin: Int! @requiresScopes(scopes: [["money:read", "money:deep"], ["root"]]) @tag(name: "staff")
 }
 """
 STOCK = """
-type Thing @key(fields: "id") { id: ID!, units: Int }
+type Thing @key(fields: "id") { id: ID!, units: Int @tag(name: "partner") }
 """
 MACHINERY = """
 directive @key(fields: String!) on OBJECT
+directive @tag(name: String!) repeatable on FIELD_DEFINITION | ENUM_VALUE
 directive @authenticated on FIELD_DEFINITION
 directive @requiresScopes(scopes: [[String!]!]!) on FIELD_DEFINITION
 scalar _Any
@@ -210,7 +211,9 @@ async def _serving(subgraph: FakeSubgraph) -> AsyncIterator[FakeSubgraph]:
 
 
 @asynccontextmanager
-async def running_gateway(*, operations: Path | None = None, **settings: Any) -> AsyncIterator[RunningGateway]:
+async def running_gateway(
+    *, operations: Path | None = None, extend: Extend | None = None, **settings: Any
+) -> AsyncIterator[RunningGateway]:
     """A gateway with these settings, and all its subgraphs, until the block ends."""
     things = FakeSubgraph(build_schema(THINGS + MACHINERY), _things_roots())
     machinery = MACHINERY.replace("extend type Query", "type Query")
@@ -219,7 +222,7 @@ async def running_gateway(*, operations: Path | None = None, **settings: Any) ->
     stock.released.set()
     async with _serving(things), _serving(stock):
         graph = at_addresses(supergraph(), {"things": things.url, "stock": stock.url})
-        gateway = Gateway(Settings(operations=operations, stop_grace_s=2, **settings), graph)
+        gateway = Gateway(Settings(operations=operations, stop_grace_s=2, **settings), graph, extend=extend)
         started = asyncio.Event()
         with listening() as one:
             url = f"http://127.0.0.1:{one.getsockname()[1]}"

@@ -28,7 +28,7 @@ from subgraphs.kernel.errors import InvalidInput as Invalid
 from subgraphs.kernel.pages import page_size
 
 
-@strawberry.federation.type(name="ProductVariant", keys=["sku"], description="What is sold: one SKU.")
+@strawberry.federation.type(name="ProductVariant", keys=["sku"], description="What is sold: one SKU.", tags=["partner"])
 class ProductVariant:
     entry: strawberry.Private[products.Variant]
     sku: str = strawberry.field(description="Stock keeping unit: the identity every system knows it by.")
@@ -122,20 +122,22 @@ class ProductVariant:
         return cls.of(found) if found is not None else None
 
 
-@strawberry.type(description="A variant in a list.")
+@strawberry.federation.type(description="A variant in a list.", tags=["partner"])
 class ProductVariantEdge:
     cursor: str = strawberry.field(description="Where it stands in the list.")
     node: ProductVariant = strawberry.field(description="The variant.")
 
 
-@strawberry.type(description="A product's variants, in the order to show.")
+@strawberry.federation.type(description="A product's variants, in the order to show.", tags=["partner"])
 class ProductVariantConnection:
     edges: list[ProductVariantEdge] = strawberry.field(description="This page.")
     page_info: PageInfo = strawberry.field(description="Where the page stands.")
     total_count: int = strawberry.field(description="How many variants there are.")
 
 
-@strawberry.federation.type(name="Product", keys=["id"], description="Something with a page; its variants are sold.")
+@strawberry.federation.type(
+    name="Product", keys=["id"], description="Something with a page; its variants are sold.", tags=["partner"]
+)
 class ProductType:
     entry: strawberry.Private[products.Product]
     id: strawberry.ID = strawberry.field(description="Identity, prd_….")

@@ -22,20 +22,20 @@ from subgraphs.chassis.graphql import (
 )
 
 
-@strawberry.type(description="How many found products have a value.")
+@strawberry.federation.type(description="How many found products have a value.", tags=["partner"])
 class FacetValue:
     value: str = strawberry.field(description="The value; hand it back in a filter.")
     count: int = strawberry.field(description="Products that have it.")
 
 
-@strawberry.type(description="A property of what was found.")
+@strawberry.federation.type(description="A property of what was found.", tags=["partner"])
 class Facet:
     code: str = strawberry.field(description="category, brand, or an attribute's code.")
     label: str = strawberry.field(description="Name to show.")
     values: list[FacetValue] = strawberry.field(description="Its values, the most frequent first.")
 
 
-@strawberry.type(description="A found product.")
+@strawberry.federation.type(description="A found product.", tags=["partner"])
 class ProductSearchEdge:
     cursor: str = strawberry.field(description="Where it stands in the result; stays good when products come and go.")
     node: ProductType = strawberry.field(description="The product.")
@@ -44,7 +44,7 @@ class ProductSearchEdge:
     explanation: str | None = strawberry.field(description="Why it was found.")
 
 
-@strawberry.type(description="Found products.")
+@strawberry.federation.type(description="Found products.", tags=["partner"])
 class ProductSearchConnection:
     edges: list[ProductSearchEdge] = strawberry.field(description="This page.")
     facets: list[Facet] = strawberry.field(description="What the whole result is made of.")

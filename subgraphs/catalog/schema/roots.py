@@ -38,7 +38,7 @@ from subgraphs.kernel.errors import InvalidInput as Invalid
 
 @strawberry.type
 class Query:
-    @strawberry.field(description="One product, by id or by handle.")
+    @strawberry.federation.field(description="One product, by id or by handle.", tags=["partner"])
     async def product(
         self,
         info: Info,
@@ -53,13 +53,15 @@ class Query:
         found = await services.store.product_by_handle(handle or "")
         return ProductType.of(found) if found is not None else None
 
-    @strawberry.field(description="One variant by its SKU.")
+    @strawberry.federation.field(description="One variant by its SKU.", tags=["partner"])
     async def variant(
         self, info: Info, sku: Annotated[str, strawberry.argument(description="The SKU.")]
     ) -> ProductVariant | None:
         return await ProductVariant.resolve_reference(info, sku)
 
-    @strawberry.field(description="Variants by SKU, in the order asked; null for one that does not exist.")
+    @strawberry.federation.field(
+        description="Variants by SKU, in the order asked; null for one that does not exist.", tags=["partner"]
+    )
     async def variants(
         self, info: Info, skus: Annotated[list[str], strawberry.argument(description="The SKUs, at most 200.")]
     ) -> list[ProductVariant | None]:
@@ -68,14 +70,16 @@ class Query:
         found = await info.context.loaders.get("variants", services_of(info).variants_of).load_many(skus)
         return [ProductVariant.of(each) if each is not None else None for each in found]
 
-    @strawberry.field(description="The variant with this barcode.")
+    @strawberry.federation.field(description="The variant with this barcode.", tags=["partner"])
     async def variant_by_barcode(
         self, info: Info, gtin: Annotated[str, strawberry.argument(description="The GTIN as scanned.")]
     ) -> ProductVariant | None:
         found = await services_of(info).store.variant_by_gtin(gtin)
         return ProductVariant.of(found) if found is not None else None
 
-    @strawberry.field(description="Products that can be bought on a channel, found by words and filters.")
+    @strawberry.federation.field(
+        description="Products that can be bought on a channel, found by words and filters.", tags=["partner"]
+    )
     async def search_products(
         self,
         info: Info,
@@ -117,7 +121,7 @@ class Query:
             query_id=strawberry.ID(result.query_id),
         )
 
-    @strawberry.field(description="One category by its slug.")
+    @strawberry.federation.field(description="One category by its slug.", tags=["partner"])
     async def category(
         self, info: Info, slug: Annotated[str, strawberry.argument(description="Name in addresses.")]
     ) -> CategoryType | None:
@@ -139,7 +143,9 @@ class Query:
 @strawberry.type
 class Mutation:
     @strawberry.federation.mutation(
-        description="Set explicit prices in a list: all of them, or none.", requires_scopes=[["pricing:write"]]
+        description="Set explicit prices in a list: all of them, or none.",
+        requires_scopes=[["pricing:write"]],
+        tags=["staff"],
     )
     async def price_set(
         self,

@@ -13,7 +13,7 @@ from subgraphs.catalog.schema.context import all_categories, services_of
 from subgraphs.chassis.graphql import ChannelKind, CountryCode, CurrencyCode, DateTime, Info, MinorUnits, MoneyType
 
 
-@strawberry.type(description="A picture or film.")
+@strawberry.federation.type(description="A picture or film.", tags=["partner"])
 class Media:
     url: str = strawberry.field(description="Where it is; may be a data URL.")
     kind: str = strawberry.field(description="IMAGE or VIDEO.")
@@ -22,19 +22,19 @@ class Media:
     height: int | None = strawberry.field(description="Height in pixels.")
 
 
-@strawberry.type(description="A property a buyer chooses by, such as Colour.")
+@strawberry.federation.type(description="A property a buyer chooses by, such as Colour.", tags=["partner"])
 class ProductOption:
     name: str = strawberry.field(description="Name to show.")
     values: list[str] = strawberry.field(description="Values to choose from, in the order to show.")
 
 
-@strawberry.type(description="What a variant is in one of its product's options.")
+@strawberry.federation.type(description="What a variant is in one of its product's options.", tags=["partner"])
 class SelectedOption:
     name: str = strawberry.field(description="The option.")
     value: str = strawberry.field(description="The variant's value.")
 
 
-@strawberry.type(description="A fact about a product.")
+@strawberry.federation.type(description="A fact about a product.", tags=["partner"])
 class Attribute:
     code: str = strawberry.field(description="Stable code.")
     label: str = strawberry.field(description="Name to show.")
@@ -43,7 +43,7 @@ class Attribute:
     source: str = strawberry.field(description="Who claims it.")
 
 
-@strawberry.type(name="Category", description="A shelf of the shop.")
+@strawberry.federation.type(name="Category", description="A shelf of the shop.", tags=["partner"])
 class CategoryType:
     entry: strawberry.Private[products.Category]
     id: strawberry.ID = strawberry.field(description="Identity, cat_….")
@@ -91,7 +91,7 @@ class PriceListType:
         )
 
 
-@strawberry.federation.type(name="Channel", keys=["code"], description="A place of sale.")
+@strawberry.federation.type(name="Channel", keys=["code"], description="A place of sale.", tags=["partner"])
 class ChannelType:
     entry: strawberry.Private[products.Channel]
     code: str = strawberry.field(description="Identity, readable.")
@@ -101,7 +101,7 @@ class ChannelType:
     countries: list[CountryCode] = strawberry.field(description="Countries it sells to.")
     storefront_url: str | None = strawberry.field(description="Its shop front, if it has one on the web.")
 
-    @strawberry.field(description="The price list it sells by.")
+    @strawberry.federation.field(description="The price list it sells by.", tags=["staff"])
     async def price_list(self, info: Info) -> PriceListType:
         return PriceListType.of((await services_of(info).rules()).lists[self.entry.price_list])
 
@@ -123,7 +123,7 @@ class ChannelType:
         return cls.of(entry) if entry is not None else None
 
 
-@strawberry.type(name="Price", description="What a variant costs in a context.")
+@strawberry.federation.type(name="Price", description="What a variant costs in a context.", tags=["partner"])
 class PriceType:
     current: MoneyType = strawberry.field(description="What is to be paid.")
     list: MoneyType = strawberry.field(description="What it is struck through from; equal when nothing is reduced.")
@@ -138,7 +138,7 @@ class PriceType:
     quote_token: str = strawberry.field(description="The promise, signed; hand it in at checkout.")
 
 
-@strawberry.type(description="The cheapest and the dearest variant.")
+@strawberry.federation.type(description="The cheapest and the dearest variant.", tags=["partner"])
 class PriceRange:
     min: MoneyType = strawberry.field(description="Price of the cheapest variant.")
     max: MoneyType = strawberry.field(description="Price of the dearest variant.")

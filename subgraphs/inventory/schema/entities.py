@@ -23,7 +23,7 @@ from subgraphs.inventory.schema.inputs import AvailabilityInput
 from subgraphs.inventory.service.inventory import may_see_units, require
 
 
-@strawberry.federation.type(name="Location", keys=["id"], description="A place with stock.")
+@strawberry.federation.type(name="Location", keys=["id"], description="A place with stock.", tags=["partner"])
 class LocationType:
     place: strawberry.Private[Place]
     id: strawberry.ID = strawberry.field(description="Identity, loc_….")
@@ -38,7 +38,9 @@ class LocationType:
     pickup_lead_minutes: int | None = strawberry.field(
         description="Opening minutes from an order to goods ready for pickup; null where nothing is handed over."
     )
-    daily_pick_capacity: int | None = strawberry.field(description="Orders it can pick a day; null if not limited.")
+    daily_pick_capacity: int | None = strawberry.federation.field(
+        description="Orders it can pick a day; null if not limited.", tags=["staff"]
+    )
 
     @strawberry.field(description="Whether the doors are open at this moment.")
     def open_now(self, info: Info) -> bool:
@@ -82,7 +84,7 @@ class LocationConnection:
     page_info: PageInfo = strawberry.field(description="Where the page stands.")
 
 
-@strawberry.type(description="Whether one method can deliver the wanted quantity.")
+@strawberry.federation.type(description="Whether one method can deliver the wanted quantity.", tags=["partner"])
 class MethodAvailability:
     method: FulfilmentMethod = strawberry.field(description="The method.")
     available: bool = strawberry.field(description="Whether the whole quantity can reach the buyer this way.")
@@ -93,7 +95,7 @@ class MethodAvailability:
     )
 
 
-@strawberry.type(description="What one location has of a SKU.")
+@strawberry.federation.type(description="What one location has of a SKU.", tags=["partner"])
 class LocationAvailability:
     location: LocationType = strawberry.field(description="The location.")
     distance_km: float | None = strawberry.field(description="Kilometres from `near`; null without `near`.")
@@ -104,13 +106,13 @@ class LocationAvailability:
     )
 
 
-@strawberry.type(description="Whether and how a SKU can be had.")
+@strawberry.federation.type(description="Whether and how a SKU can be had.", tags=["partner"])
 class VariantAvailability:
     sku: str = strawberry.field(description="The SKU.")
     status: AvailabilityStatus = strawberry.field(description="Whether the wanted quantity can be had at all.")
     quantity_band: QuantityBand = strawberry.field(description="How much there is over all locations considered.")
-    available_to_sell: int | None = strawberry.field(
-        description="Units over all locations considered; null without the scope inventory:read."
+    available_to_sell: int | None = strawberry.federation.field(
+        description="Units over all locations considered; null without the scope inventory:read.", tags=["staff"]
     )
     by_method: list[MethodAvailability] = strawberry.field(description="The answer for each method asked about.")
     nearby: list[LocationAvailability] = strawberry.field(
@@ -351,7 +353,9 @@ class ProductVariant:
         return VariantAvailability.of(found, await services.places.all(), may_see_units(info.context.principal))
 
     @strawberry.federation.field(
-        description="Its exact figures, at these locations or all.", requires_scopes=[["inventory:read"]]
+        description="Its exact figures, at these locations or all.",
+        requires_scopes=[["inventory:read"]],
+        tags=["staff"],
     )
     async def stock_levels(
         self,
@@ -380,7 +384,7 @@ class Channel:
         return cls(code=code)
 
     @strawberry.federation.field(
-        description="The locations whose stock it sells.", requires_scopes=[["inventory:read"]]
+        description="The locations whose stock it sells.", requires_scopes=[["inventory:read"]], tags=["staff"]
     )
     async def sourcing_locations(self, info: Info) -> list[LocationType] | None:
         found = await services_of(info).sourcing_locations(info.context.principal, self.code)

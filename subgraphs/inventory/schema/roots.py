@@ -83,7 +83,9 @@ class Query:
         ]
         return LocationConnection(edges=edges, page_info=PageInfo.of(page))
 
-    @strawberry.field(description="Whether and how SKUs can be had, in the order asked; at most 200.")
+    @strawberry.federation.field(
+        description="Whether and how SKUs can be had, in the order asked; at most 200.", tags=["partner"]
+    )
     async def availability(
         self,
         info: Info,
@@ -131,7 +133,7 @@ class Query:
         return ReservationType.of(held, await services.places.all()) if held is not None else None
 
     @strawberry.federation.field(
-        description="Exact stock levels, in the order of SKU.", requires_scopes=[["inventory:read"]]
+        description="Exact stock levels, in the order of SKU.", requires_scopes=[["inventory:read"]], tags=["staff"]
     )
     async def stock_levels(
         self,
@@ -156,6 +158,7 @@ class Query:
     @strawberry.federation.field(
         description="Recomputes every level from its movements and reservations. Reads everything: for operations.",
         requires_scopes=[["inventory:read"]],
+        tags=["staff"],
     )
     async def inventory_audit(self, info: Info) -> InventoryAudit:
         found = await services_of(info).audit(info.context.principal)
@@ -232,6 +235,7 @@ class Mutation:
     @strawberry.federation.mutation(
         description="Books what a register has sold. A receipt's units of a SKU go once, whichever way it is told.",
         requires_scopes=[["pos:write"]],
+        tags=["staff"],
     )
     async def pos_sale_ingest(
         self,
@@ -263,6 +267,7 @@ class Mutation:
     @strawberry.federation.mutation(
         description="Corrects what is on hand. Never below what is promised already.",
         requires_scopes=[["inventory:write"]],
+        tags=["staff"],
     )
     async def stock_adjust(
         self,

@@ -80,7 +80,9 @@ class ProductVariant:
         return cls(sku=sku)
 
     @strawberry.federation.field(
-        description="The caller's purchases of it, newest first; none for who is no customer.", authenticated=True
+        description="The caller's purchases of it, newest first; none for who is no customer.",
+        authenticated=True,
+        tags=["personal"],
     )
     async def my_purchases(
         self, info: Info, first: Annotated[int, strawberry.argument(description="How many, 1 to 50.")] = 5

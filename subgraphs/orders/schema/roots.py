@@ -83,7 +83,9 @@ class Query:
         found = await services_of(info).orders.numbered(principal, number or "")
         return Order.of(found) if found is not None else None
 
-    @strawberry.federation.field(description="Orders of all channels, newest first.", requires_scopes=[[READ]])
+    @strawberry.federation.field(
+        description="Orders of all channels, newest first.", requires_scopes=[[READ]], tags=["staff"]
+    )
     async def orders(
         self,
         info: Info,
@@ -235,6 +237,7 @@ class Mutation:
     @strawberry.federation.mutation(
         description="Records a register's sale. A receipt counts once, under however many keys it comes.",
         requires_scopes=[[POS_WRITE]],
+        tags=["staff"],
     )
     async def pos_order_record(
         self,

@@ -189,3 +189,39 @@ async def test_serve_says_where_it_is_answers_and_stops_well(supergraph: Path, s
         if child.returncode is None:
             child.kill()
             await child.wait()
+
+
+def test_contract_prints_the_views_schema(supergraph: Path) -> None:
+    done = run(
+        "contract", "--supergraph", supergraph, "--include", "partner", "--exclude", "staff", "--hide-unreachable"
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (
+        "type Query {\n  thing(id: ID!): Thing\n}\n\ntype Thing {\n  name: String!\n  units: Int\n}\n"
+    )
+
+
+def test_contract_says_everything_that_makes_it_impossible(supergraph: Path) -> None:
+    asked = ("contract", "--supergraph", supergraph, "--include", "keys,nobody")
+    done = run(*asked)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "QUERY_ROOT_TYPE_INACCESSIBLE" in done.stderr
+    assert "hint: nothing carries the tag 'nobody'." in done.stderr
+    answer = json.loads(run(*asked, "--format", "json").stdout)
+    assert answer["api"] is None
+    assert answer["errors"][0]["coordinate"] == "Query"
+    assert answer["unused_tags"] == ["nobody"]
+
+
+def test_serve_refuses_to_start_with_an_impossible_contract(supergraph: Path) -> None:
+    done = run(
+        "serve", "--supergraph", supergraph, "--port", "0", GALLERIA_CONTRACTS='{"none": {"include": ["nobody"]}}'
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("Contract 'none': \"Query\": is hidden")
+
+
+def test_contract_refuses_what_is_no_tag(supergraph: Path) -> None:
+    done = run("contract", "--supergraph", supergraph, "--exclude", "a b")
+    assert done.returncode == 2
+    assert "--exclude" in done.stderr

@@ -16,6 +16,10 @@ from gateway.config import SettingsInvalid, load
         ("GALLERIA_SUBGRAPH_URLS", "not json"),
         ("GALLERIA_SUBGRAPH_STREAMS", '{"things": "carrier pigeon"}'),
         ("GALLERIA_JWKS", "/no/such/file"),
+        ("GALLERIA_CONTRACTS", '{"agent": {"excludes": ["staff"]}}'),
+        ("GALLERIA_CONTRACTS", '{"agent": {"exclude": ["staff only"]}}'),
+        ("GALLERIA_CONTRACTS", '{"an agent": {}}'),
+        ("GALLERIA_AGENTS_CONTRACT", "nobody"),
     ],
 )
 def test_a_wrong_value_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
