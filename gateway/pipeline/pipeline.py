@@ -189,7 +189,7 @@ class Pipeline:
         kind = OperationKind(definition.operation.value)
         # Bounded: the name is the client's text, and it goes into the log.
         name = definition.name.value[: self.settings.limits.header_characters_max] if definition.name else ""
-        note(operation=name, kind=kind.value)
+        note(operation=name, kind=kind.value, **({"contract": caller.contract} if caller.contract else {}))
         _check_kind(kind, kinds)
         prepared = await snapshot.prepare(document, request.operation_name, incremental=incremental)
         values = variables.coerce(

@@ -252,6 +252,16 @@ def test_a_renamed_tag_directive_is_the_same_directive() -> None:
     assert set(contract_schema(whole.sdl, exclude=frozenset({"out"})).api_schema.query_type.fields) == {"b"}  # type: ignore[union-attr]
 
 
+def test_a_renamed_inaccessible_directive_hides_as_well() -> None:
+    whole = graph(
+        'type Query { a: Int @tag(name: "out"), b: Int, c: Int @hide }',
+        'extend schema @link(url: "https://specs.apollo.dev/federation/v2.5",'
+        ' import: ["@tag", {name: "@inaccessible", as: "@hide"}])\n',
+    )
+    assert set(whole.api_schema.query_type.fields) == {"a", "b"}  # type: ignore[union-attr]
+    assert set(contract_schema(whole, exclude=frozenset({"out"})).api_schema.query_type.fields) == {"b"}  # type: ignore[union-attr]
+
+
 def test_only_the_api_schema_is_narrowed() -> None:
     whole = graph('type Query { a: Int, b: Int @tag(name: "out") }')
     cut = contract_schema(whole, exclude=frozenset({"out"}))

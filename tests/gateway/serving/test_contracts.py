@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -157,27 +156,28 @@ interface Named { name: String }
 type Lamp implements Named { name: String }
 type Robot implements Named @tag(name: "staff") { name: String }
 union Any = Lamp | Robot
-type Query { named: [Named], one: Any }
+enum Mood { GOOD BAD @tag(name: "staff") }
+type Query { named: [Named], one: Any, mood: Mood }
 """
 
 
-async def test_an_object_of_a_hidden_type_is_null_with_an_error_that_does_not_name_it() -> None:
+async def test_what_is_hidden_but_answered_is_null_with_an_error_that_does_not_name_it() -> None:
     link = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.5", import: ["@tag"])\n'
     sdl = SHOWN.replace('@tag(name: "staff")', "")
     found = [{"__typename": "Lamp", "name": "lamp"}, {"__typename": "Robot", "name": "hal"}]
-    fake = FakeSubgraph("zoo", sdl, roots={"query": {"named": found, "one": found[1]}})
+    fake = FakeSubgraph("zoo", sdl, roots={"query": {"named": found, "one": found[1], "mood": "BAD"}})
     settings = Settings(contracts={"agent": {"exclude": ["staff"]}})
     async with served(fake), Pipeline(settings, authenticator(settings), None) as pipeline:
         composed = compose([SubgraphSource("zoo", fake.url, link + SHOWN)]).supergraph
         assert composed is not None
         pipeline.load(Supergraph.parse(composed))
-        request = GraphQLRequest(query="{ named { name } one { ... on Lamp { name } } }")
+        request = GraphQLRequest(query="{ named { name } one { ... on Lamp { name } } mood }")
         whole = await pipeline.answer(request, await pipeline.caller({}))
-        assert whole.data == {"named": [{"name": "lamp"}, {"name": "hal"}], "one": {}}
+        assert whole.data == {"named": [{"name": "lamp"}, {"name": "hal"}], "one": {}, "mood": "BAD"}
         agent = await pipeline.answer(request, await pipeline.caller({"x-galleria-contract": "agent"}))
-        assert agent.data == {"named": [{"name": "lamp"}, None], "one": None}
-        assert [error["path"] for error in agent.errors] == [["named", 1], ["one"]]
-        assert "Robot" not in str(agent.errors)
+        assert agent.data == {"named": [{"name": "lamp"}, None], "one": None, "mood": None}
+        assert [error["path"] for error in agent.errors] == [["named", 1], ["one"], ["mood"]]
+        assert not any(hidden in str(agent.errors) for hidden in ("Robot", "BAD"))
 
 
 @pytest.fixture
