@@ -170,8 +170,9 @@ class _Cutter:
         excluded = sorted((tags | also) & self.exclude)
         if excluded:
             tag = excluded[0]
+            who, whom = ("it", '"{}"') if tag in tags else ("what it implements", 'what "{}" implements')
             self.hidden[coordinate] = _Cause(
-                f"it carries the excluded tag {_quoted([tag])}", f'take {_quoted([tag])} from "{{}}"', tag
+                f"{who} carries the excluded tag {_quoted([tag])}", f"take {_quoted([tag])} from {whom}", tag
             )
         elif self.include and not tags & self.include and (needs_tag or (tagged_means_others and tags)):
             self.hidden[coordinate] = _Cause(
@@ -346,7 +347,7 @@ class _Cutter:
         """Where, what is wrong, why ``at`` (or the place itself) is hidden, and the smallest ways out."""
         at = at or place
         cause = self.hidden[at]
-        ways = " or ".join(filter(None, (fix, cause.remedy.format(at))))
+        ways = " or ".join(filter(None, (fix, cause.remedy.replace("{}", at))))
         return CompositionError(code, f'"{place}": {text}, because {cause.why}: {ways}.', coordinate=place)
 
     def marked(self) -> DocumentNode:

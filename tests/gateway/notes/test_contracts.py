@@ -130,6 +130,17 @@ def test_a_field_hidden_on_an_interface_is_hidden_in_what_implements_it() -> Non
     assert not cut.api_schema.type_map["A"].fields["secret"].args  # type: ignore[attr-defined]
 
 
+def test_a_required_argument_hidden_on_an_interface_is_refused_where_it_stands() -> None:
+    sdl = """
+    interface I { f(p: Int! @tag(name: "out")): Int }
+    type A implements I { f(p: Int!): Int }
+    type Query { a: A }
+    """
+    found = dict(message.split(":)", 1) for _, message in refused(sdl, exclude="out"))
+    assert set(found) == {'"A.f(p', '"I.f(p'}
+    assert found['"A.f(p'].endswith('take "out" from what "A.f(p:)" implements.')
+
+
 def test_a_hidden_interface_leaves_its_implementations_their_fields() -> None:
     sdl = """
     interface I @tag(name: "out") { a: Int }
