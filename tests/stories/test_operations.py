@@ -217,3 +217,19 @@ async def test_an_agent_may_not_spend_beyond_its_limit(client: HouseClient, staf
     sku = found["searchProducts"]["edges"][0]["node"]["variants"]["edges"][0]["node"]["sku"]
     await shop.set_sellable(client, staff, sku, 5)
     assert (await shop.buy(client, sku, token=token)).refusal == "BudgetExceeded"
+
+
+async def test_a_partner_sees_points_whose_basis_is_hidden_and_nothing_of_the_staffs(client: HouseClient) -> None:
+    partner = {"x-galleria-contract": "partner"}
+    found = await client.data(
+        "query($c: PriceContextInput!, $w: AvailabilityInput!) { searchProducts(context: $c, first: 1) { edges {"
+        " matchedVariant { sku price(context: $c) { current { minor } } pointsEarned availability(input: $w) { status } }"
+        " node { title publishedOn { name } } } } }",
+        {"c": CONTEXT, "w": WHERE},
+        headers=partner | {"x-uc-channel": "web-eu", "x-uc-currency": "EUR"},
+    )
+    (edge,) = found["searchProducts"]["edges"]
+    assert nulls(edge) == []
+    for hidden in ("{ me { id } }", "{ stockLevels { totalCount } }", "{ channels { priceList { code } } }"):
+        answer = await client.ask(hidden, headers=partner)
+        assert answer["errors"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
