@@ -59,10 +59,10 @@ class Snapshot:
     def __init__(
         self, supergraph: Supergraph, settings: Settings, transport: Transport, worker: ThreadExecutor
     ) -> None:
-        if settings.incremental_delivery:
-            supergraph = replace(supergraph, api_schema=with_directives(supergraph.api_schema))
         self.supergraph = supergraph
         self.views = views_of(supergraph, settings.contracts)
+        if settings.incremental_delivery:
+            self.views = {name: replace(view, schema=with_directives(view.schema)) for name, view in self.views.items()}
         self.access = Access(supergraph)
         self.planner = Planner(supergraph)
         self._deferred_max = settings.limits.deferred_max
