@@ -82,6 +82,12 @@ async def test_what_one_view_accepts_another_refuses_in_any_order(shop: RunningG
         assert (await shop.post(query, x_galleria_contract=contract)).status_code == status
 
 
+async def test_every_view_takes_deferred_fragments(shop: RunningGateway) -> None:
+    for contract in ("", "agent", "partner"):
+        answer = await shop.post("{ thing(id: 1) { name ... @defer { units } } }", x_galleria_contract=contract)
+        assert answer.json() == {"data": {"thing": {"name": "lamp", "units": 10}}}
+
+
 async def test_a_plan_is_of_its_view(shop: RunningGateway) -> None:
     query = '{ thing(id: 1) { name } __type(name: "Colour") { enumValues { name } } }'
     for contract, values in (("", ["BLUE", "RED"]), ("agent", ["RED"]), ("", ["BLUE", "RED"])):
