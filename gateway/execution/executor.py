@@ -394,22 +394,25 @@ class Execution:
             if trouble.step.entities
             else self.root_paths(trouble, inside, shape)
         )
-        # An error that says no place, or one we did not ask about, is about the whole request.
-        self.report.answered(trouble.step.fetch.subgraph, error, paths or self.missing(trouble, shape))
+        if paths is None:
+            # An error that says no place, or one we did not ask about, is about the whole request.
+            paths = self.missing(trouble, shape)
+        elif not paths:
+            return
+        self.report.answered(trouble.step.fetch.subgraph, error, paths)
         if trouble.whole:
             self.report.excuse(self.missing(trouble, shape))
 
-    def root_paths(self, trouble: Trouble, inside: ResponsePath, shape: ObjectNode) -> list[ResponsePath]:
-        if not inside:
-            return []
-        rest = _renamed(trouble.step, inside)
-        places = [(*path, *rest) for path, _ in places_at(self.tree, trouble.step.fetch.path)]
-        return [path for place in places for path in client_paths(shape, self.tree, place)]
+    def root_paths(self, trouble: Trouble, inside: ResponsePath, shape: ObjectNode) -> list[ResponsePath] | None:
+        """The client's paths of an error; empty where the client asked for nothing there, None where it has no place."""
+        rest = _renamed(trouble.step, inside) if inside else ()
+        places = [(*path, *rest) for path, _ in places_at(self.tree, trouble.step.fetch.path) if rest]
+        return [path for place in places for path in client_paths(shape, self.tree, place)] if places else None
 
-    def entity_paths(self, trouble: Trouble, inside: ResponsePath, shape: ObjectNode) -> list[ResponsePath]:
+    def entity_paths(self, trouble: Trouble, inside: ResponsePath, shape: ObjectNode) -> list[ResponsePath] | None:
         """``_entities/3/price``: the client's ``price`` in every object that representation 3 stands for."""
         if len(inside) < 2 or not isinstance(inside[1], int):
-            return []
+            return None
         for entities, gathered in zip(trouble.step.entities, trouble.sent, strict=True):
             if entities.alias != inside[0] or not 0 <= inside[1] < len(gathered.slots):
                 continue
@@ -419,8 +422,8 @@ class Execution:
                 places = [(*path, *rest) for path, _ in found]
                 return [path for place in places for path in client_paths(shape, self.tree, place)]
             keys = trouble.step.filled(entities.alias)
-            return [each for path, of in found for each in self.missing_in(path, of, keys, shape)]
-        return []
+            return [each for path, of in found for each in self.missing_in(path, of, keys, shape)] or None
+        return None
 
     def missing(self, trouble: Trouble, shape: ObjectNode) -> list[ResponsePath]:
         """Where the client misses what this fetch was to bring and nobody else brought."""

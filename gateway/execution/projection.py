@@ -207,6 +207,9 @@ class ObjectNode:
         self.typename = typename
         self.fields = fields
 
+    def selects(self, key: str | int) -> bool:
+        return any(field[1] == key for field in self.fields)
+
     def complete(self, value: Any, place: Place, report: Report) -> dict[str, Any] | None:
         if value.__class__ is not dict:
             if value is not None:
@@ -307,7 +310,7 @@ class AbstractNode:
     def selecting(self, key: str | int) -> ObjectNode | None:
         """For an object that is not there: the node of the first type whose fields include this key."""
         nodes = (self._of(each) for each in sorted(self._possible))
-        return next((node for node in nodes if node and any(field[1] == key for field in node.fields)), None)
+        return next((node for node in nodes if node and node.selects(key)), None)
 
     def _of(self, typename: str | None) -> ObjectNode | None:
         if typename not in self._by_type:
@@ -482,7 +485,8 @@ def client_paths(node: Node, value: Any, path: ResponsePath) -> list[ResponsePat
     """Where the client sees a place of the merged tree: its canonical keys as response keys, once for every alias.
 
     Where the client selected it nowhere (a key or a required field that the planner added), what leads there: the
-    longest path it did select.
+    longest path it did select. Nothing where the client selected it for objects of other types alone: the subgraph was
+    asked for it because it does not know them apart.
     """
     return list(dict.fromkeys(_client_paths(node, value, path, ())))
 
@@ -497,6 +501,8 @@ def _client_paths(node: Node, value: Any, path: ResponsePath, so_far: ResponsePa
         chosen = node.node(value) if value.__class__ is dict else node.selecting(step)
         if chosen is None:
             yield so_far
+            return
+        if value.__class__ is dict and not chosen.selects(step) and node.selecting(step) is not None:
             return
         node = chosen
     if isinstance(node, ListNode) and isinstance(step, int):

@@ -217,6 +217,14 @@ def test_a_place_in_the_tree_is_every_alias_the_client_gave_it() -> None:
     assert client_paths(shape, {}, ("planner", "only")) == [()]
 
 
+def test_what_was_selected_for_other_types_alone_is_nobodys_here() -> None:
+    shape = Projection(normalise(parse("{ node { id ... on A { loose } } }"), None, SCHEMA), SCHEMA).shape({})
+    assert client_paths(shape, {"node": {"__typename": "A"}}, ("node", "loose")) == [("node", "loose")]
+    assert client_paths(shape, {"node": {"__typename": "B"}}, ("node", "loose")) == []
+    assert client_paths(shape, {"node": {"__typename": "B"}}, ("node", "planned")) == [("node",)]
+    assert client_paths(shape, {"node": None}, ("node", "loose")) == [("node", "loose")]
+
+
 def test_a_client_that_tries_all_conditions_fills_no_memory() -> None:
     names = [f"v{number}" for number in range(7)]
     declared = ", ".join(f"${name}: Boolean!" for name in names)
