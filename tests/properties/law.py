@@ -23,6 +23,7 @@ from gateway.composition.result import SubgraphSource
 from gateway.config import Settings
 from gateway.operation import normalise
 from gateway.plan import render_text
+from gateway.planning.passes.batch import depth
 from gateway.planning.planner import Planner
 from gateway.planning.verify import verify
 from gateway.serving.server import Gateway
@@ -99,9 +100,15 @@ class Loaded:
             return f"no plan: {failure!r}"
 
     def unsound(self, ask: Ask) -> list[str]:
-        """What ``verify`` says against the plan."""
+        """What ``verify`` says against the plan, and whether merging requests made it longer."""
         operation = normalise(parse(ask.query), ask.operation_name, self.supergraph.api_schema)
-        return [str(each) for each in verify(self.planner.plan(operation), operation, self.supergraph)]
+        problems = [str(each) for each in verify(self.planner.plan(operation), operation, self.supergraph)]
+        found = self.planner.search(operation)
+        fetches = found.walk.fetches
+        apart = max((fetches.round(group) for group in fetches.groups), default=0)
+        if depth(found.bundles) > apart:
+            problems.append(f"merged into {depth(found.bundles)} rounds; apart there are {apart}")
+        return problems
 
 
 class Bench:
