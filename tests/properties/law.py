@@ -185,9 +185,9 @@ def _nulls(response: JSON) -> set[str]:
     for each in response.get("errors") or ():
         path = each.get("path") or []
         at = response.get("data")
-        for depth, step in enumerate(path):
+        for reached, step in enumerate(path):
             if at is None:
-                path = path[:depth]
+                path = path[:reached]
                 break
             at = at[step] if isinstance(step, int) or step in at else None
         found.add(json.dumps(path))
