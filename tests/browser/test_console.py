@@ -24,6 +24,11 @@ async def keep(page: Page, name: str) -> None:
         await page.screenshot(path=Path(SCREENSHOTS) / f"{name}.png", full_page=True)
 
 
+async def watching(page: Page, sku: str) -> None:
+    """The board remembers this variant, before the page itself can choose any."""
+    await page.add_init_script(f"localStorage.setItem('galleria.board', {json.dumps(json.dumps([sku]))})")
+
+
 async def test_the_board_shows_a_sale_made_at_a_register(
     page: Page, client: HouseClient, staff: str, house: RunningHouse
 ) -> None:
@@ -31,10 +36,8 @@ async def test_the_board_shows_a_sale_made_at_a_register(
     await shop.set_sellable(client, staff, sku, 30)
     store = next(level for level in await shop.levels(client, staff, sku) if level["location"]["kind"] == "STORE")
     await shop.adjust(client, staff, sku, store["location"]["id"], 5)
-    await page.goto(f"{house.house.gateway_url}/")
-    await page.evaluate("skus => localStorage.setItem('galleria.board', JSON.stringify(skus))", [sku])
+    await watching(page, sku)
     await page.goto(f"{house.house.gateway_url}/#stock")
-    await page.reload()
     tile = page.locator(f"article[data-sku='{sku}']")
     number = tile.locator("output.number")
     await expect(number).to_have_text("35", timeout=15_000)
@@ -47,10 +50,8 @@ async def test_the_board_shows_a_sale_made_at_a_register(
 
 async def test_the_board_sells_at_the_register_itself(page: Page, client: HouseClient, house: RunningHouse) -> None:
     sku = (await shop.some_variant(client, skip=10))["sku"]
-    await page.goto(f"{house.house.gateway_url}/")
-    await page.evaluate("skus => localStorage.setItem('galleria.board', JSON.stringify(skus))", [sku])
+    await watching(page, sku)
     await page.goto(f"{house.house.gateway_url}/#stock")
-    await page.reload()
     tile = page.locator(f"article[data-sku='{sku}']")
     await expect(tile).to_be_visible(timeout=15_000)
     await tile.get_by_role("button", name="Sell one at the register").click()

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from subgraphs.chassis.telemetry import configure_logging
 from tests.properties.counterexample import Counterexample
 from tests.properties.generator import federation
 from tests.properties.law import Difference, Loaded, NotComposed, SubgraphTexts, bench
@@ -29,7 +30,9 @@ def main() -> int:
     parser.add_argument("--differences", type=int, default=3, help="stop after so many (default 3)")
     parser.add_argument("--save", type=Path, default=Path(".data/counterexamples"), help="where to write them")
     parser.add_argument("--whole", action="store_true", help="do not shrink")
-    return asyncio.run(_run(parser.parse_args()))
+    asked = parser.parse_args()
+    configure_logging("json", "ERROR", "gateway")
+    return asyncio.run(_run(asked))
 
 
 async def _run(asked: argparse.Namespace) -> int:

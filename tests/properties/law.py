@@ -28,7 +28,6 @@ from gateway.planning.planner import Planner
 from gateway.planning.verify import verify
 from gateway.serving.server import Gateway
 from gateway.supergraph import Supergraph
-from subgraphs.chassis.telemetry import configure_logging
 from tests.properties.services import Host, Whole
 from tests.properties.world import World
 
@@ -200,7 +199,6 @@ async def bench() -> AsyncIterator[Bench]:
     host = Host()
     async with AsyncExitStack() as stack:
         subgraphs = await stack.enter_async_context(_served(host))
-        configure_logging("json", "ERROR", "gateway")
         settings = Settings(development=True, host="127.0.0.1", port=0)
         gateway = Gateway(settings, Supergraph.parse(_smallest(subgraphs)))
         listening = _listening()
