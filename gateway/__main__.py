@@ -7,10 +7,14 @@ cannot be planned), 2 wrongly asked (a setting, a file).
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -55,6 +59,7 @@ def serve(
     development: Annotated[
         bool | None, typer.Option("--development/--production", help="Show subgraphs' errors, plans; issue tokens.")
     ] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the port.")] = 1,
 ) -> None:
     """Serve a supergraph until SIGTERM or Ctrl-C."""
     try:
@@ -70,13 +75,14 @@ def serve(
         _refuse(str(wrong))
     if settings.supergraph is None:
         _refuse("Name the supergraph to serve: --supergraph FILE or GALLERIA_SUPERGRAPH.")
-    # Imported here so that `compose` and `plan` start without the web stack.
-    from gateway.serving.server import StartRefused, run
+    with _workers_metrics() if workers > 1 else nullcontext():
+        # Imported here so that `compose` and `plan` start without the web stack.
+        from gateway.serving.server import StartRefused, run
 
-    try:
-        run(settings, extend=_agents)
-    except StartRefused as refused:
-        _refuse(str(refused))
+        try:
+            run(settings, extend=_agents, workers=workers)
+        except StartRefused as refused:
+            _refuse(str(refused))
 
 
 @app.command()
@@ -325,6 +331,14 @@ def demo(
     from gateway.local import demo as local
 
     raise typer.Exit(local.main(_house(4000, "tiny", data, schema, mongodb_uri, mongodb_driver), schema=schema))
+
+
+@contextmanager
+def _workers_metrics() -> Iterator[None]:
+    """Where the workers keep what they count, for whichever of them is asked. Read by the library when it is imported."""
+    with TemporaryDirectory(prefix="galleria-metrics-") as directory:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
+        yield
 
 
 def _agents(pipeline: Any, operations: Path | None) -> Any:

@@ -24,9 +24,9 @@ from pydantic import ValidationError
 
 from subgraphs.chassis.app import Service, create_app, drain
 from subgraphs.chassis.config import PORTS, ServiceSettings, local_peers, settings_error_line
-from subgraphs.chassis.embedded_mongo import dies_with
 from subgraphs.chassis.http_bounds import BoundedHttp
 from subgraphs.chassis.mongo import DatabaseUnreachable, Mongo
+from subgraphs.chassis.process import dies_with
 from subgraphs.chassis.telemetry import configure_logging
 
 NAMES = tuple(PORTS)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from subgraphs.chassis.embedded_mongo import dies_with
+from subgraphs.chassis.process import dies_with
 
 READY_POLL_S = 0.05
 STOP_GRACE_S = 8.0

@@ -7,10 +7,11 @@ response's ``errors``. ``refusal`` turns a raised error into the response that m
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass
+from itertools import product
 from types import TracebackType
 from typing import Any
 
@@ -39,8 +40,8 @@ from gateway.pipeline.authentication import Authenticator, request_context
 from gateway.pipeline.snapshot import Planned, Snapshot
 from gateway.plan import OperationKind
 from gateway.supergraph import Supergraph
-from subgraphs.chassis.identity import IDENTITY_HEADER, IdentitySigner, Principal, RequestContext
-from subgraphs.chassis.telemetry import note, outgoing_headers
+from subgraphs.chassis.identity import ANONYMOUS, IDENTITY_HEADER, IdentitySigner, Principal, RequestContext
+from subgraphs.chassis.telemetry import logger, note, outgoing_headers
 
 CONTRACT_HEADER = "x-galleria-contract"
 """Names the contract for a token without the claim ``contract``, and for nobody."""
@@ -51,7 +52,7 @@ HARMLESS = frozenset({OperationKind.QUERY, OperationKind.SUBSCRIPTION})
 ANY = frozenset(OperationKind)
 
 OPERATIONS = Counter("galleria_operations", "Operations by kind and outcome.", ("kind", "outcome"))
-SUBSCRIPTIONS_NOW = Gauge("galleria_subscriptions_now", "Subscriptions open in this process.")
+SUBSCRIPTIONS_NOW = Gauge("galleria_subscriptions_now", "Subscriptions open now.", multiprocess_mode="livesum")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +105,25 @@ class Pipeline:
     def load(self, supergraph: Supergraph) -> None:
         """Serve this supergraph from the next request on. Raises ContractInvalid, and goes on as before."""
         self.snapshot = Snapshot(supergraph, self.settings, self._transport, self._worker)
+
+    async def warm(self, documents: Iterable[str]) -> int:
+        """Read and plan these operations for whoever is not signed in, so that no client waits for it; how many were."""
+        snapshot = self._current()
+        planned = 0
+        for text in documents:
+            try:
+                document = await snapshot.documents.get(text)
+                for definition in document.operations:
+                    # Clients with a document of one operation name it or do not.
+                    names = {definition.name.value if definition.name else None}
+                    names |= {None} if len(document.operations) == 1 else set()
+                    for name, incremental in product(names, {False, document.incremental}):
+                        prepared = await snapshot.prepare(document, name, incremental=incremental)
+                        await snapshot.plan(document, name, prepared, ANONYMOUS)
+                    planned += 1
+            except GatewayError as wrong:
+                logger("warm-up").warning("a registered operation cannot be planned", reason=wrong.message)
+        return planned
 
     async def caller(self, headers: Mapping[str, str], *, contract: str | None = None) -> Caller:
         """Who sent these headers (names in lower case). Raises NotAuthenticated for a bad token, ContractUnknown.

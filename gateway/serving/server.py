@@ -6,6 +6,7 @@ What belongs here: putting the rooms together and running them under uvicorn. Wh
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import sys
 from collections.abc import Callable, Mapping
@@ -28,10 +29,11 @@ from gateway.pipeline.authentication import Authenticator, Keys, authenticator
 from gateway.pipeline.issuer import DevelopmentIssuer, create_key_file
 from gateway.pipeline.pipeline import Pipeline
 from gateway.serving.app import Application, create_app
+from gateway.serving.workers import supervise
 from gateway.supergraph import Supergraph
 from subgraphs.chassis.http_bounds import BoundedHttp
 from subgraphs.chassis.identity import IdentitySigner
-from subgraphs.chassis.telemetry import configure_logging
+from subgraphs.chassis.telemetry import configure_logging, logger
 
 
 class StartRefused(Exception):
@@ -50,29 +52,46 @@ Extend = Callable[[Pipeline, Path | None], Extension | None]
 """Given the loaded pipeline and the directory of named operations."""
 
 
-def run(settings: Settings, *, extend: Extend | None = None) -> None:
-    """Serve until SIGTERM or SIGINT, then let running requests end. Raises StartRefused before anything is served."""
+def run(settings: Settings, *, extend: Extend | None = None, workers: int = 1) -> None:
+    """Serve until SIGTERM or SIGINT, then let running requests end. Raises StartRefused before anything is served.
+
+    Several ``workers`` share the socket; caches, and the limit on open subscriptions, are each worker's own.
+    """
     configure_logging(settings.log_format, settings.log_level.upper(), "gateway")
     supergraph = load_supergraph(settings)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(settings, supergraph, extend))
-
-
-async def _run(settings: Settings, supergraph: Supergraph, extend: Extend | None) -> None:
-    gateway = Gateway(settings, supergraph, extend=extend)
     listening = listen(settings.host, settings.port)
-    port = listening.getsockname()[1]
+    address = f"http://{_shown(settings.host)}:{listening.getsockname()[1]}/graphql"
     names = ", ".join(supergraph.subgraphs)
     signed = "signed" if settings.identity_secret is not None else "unsigned"
     mode = ", development" if settings.development else ""
-    await gateway.serve(
-        listening,
-        on_start=lambda: print(
-            f"Gateway ready on http://{_shown(settings.host)}:{port}/graphql: {names}; requests to them {signed}{mode}",
-            file=sys.stderr,
-            flush=True,
-        ),
-    )
+    count = f", worker {{pid}} of {workers}" if workers > 1 else ""
+    ready = f"Gateway ready on {address}: {names}; requests to them {signed}{mode}{count}"
+
+    def serve() -> None:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_run(settings, supergraph, extend, listening, ready.format(pid=os.getpid())))
+
+    if workers == 1:
+        serve()
+        return
+    # What makes a start impossible is found out once, here, and not by every worker.
+    asyncio.run(_rehearse(settings, supergraph, extend))
+    status = supervise(workers, serve)
+    if status:
+        raise StartRefused("The workers cannot be kept alive; the log says why.")
+
+
+async def _run(
+    settings: Settings, supergraph: Supergraph, extend: Extend | None, listening: socket.socket, ready: str
+) -> None:
+    gateway = Gateway(settings, supergraph, extend=extend)
+    await gateway.serve(listening, on_start=lambda: print(ready, file=sys.stderr, flush=True))
+
+
+async def _rehearse(settings: Settings, supergraph: Supergraph, extend: Extend | None) -> None:
+    """Put everything together without serving it. Raises StartRefused."""
+    async with Gateway(settings, supergraph, extend=extend).pipeline:
+        pass
 
 
 class Gateway:
@@ -85,7 +104,7 @@ class Gateway:
             if settings.identity_secret is not None
             else None
         )
-        operations = _operations(settings)
+        self._operations = operations = _operations(settings)
         self.pipeline = Pipeline(settings, proves, signer)
         try:
             self.pipeline.load(supergraph)
@@ -106,6 +125,8 @@ class Gateway:
     async def serve(self, listening: socket.socket, *, on_start: Callable[[], None] = lambda: None) -> None:
         """Serve on this socket until ``stop`` or a signal."""
         self._server.on_start = on_start
+        # Before the first client: a plan that is made then is a client's wait.
+        await self.pipeline.warm(_documents(self._operations))
         await self._server.serve([listening])
 
     def stop(self) -> None:
@@ -243,6 +264,17 @@ def _operations(settings: Settings) -> Path | None:
         return settings.operations
     beside = settings.supergraph.parent / "operations" if settings.supergraph is not None else None
     return beside if beside is not None and beside.is_dir() else None
+
+
+def _documents(operations: Path | None) -> list[str]:
+    """The registered operations, as far as they can be read."""
+    found: list[str] = []
+    for file in sorted(operations.rglob("*.graphql")) if operations is not None else ():
+        try:
+            found.append(file.read_text())
+        except (OSError, UnicodeDecodeError) as failure:
+            logger("warm-up").warning("a registered operation cannot be read", file=str(file), reason=str(failure))
+    return found
 
 
 def _shown(host: str) -> str:

@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import fcntl
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -24,6 +22,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
+
+from subgraphs.chassis.process import dies_with
 
 Variant = Literal["rust", "python"]
 
@@ -39,7 +39,6 @@ _FLAGS: dict[Variant, tuple[str, ...]] = {
     "rust": ("--sync-on-commit", "--log-file-max", "16MB", "--cache-size", "256M", "--log-level", "WARNING"),
     "python": ("--sync-on-commit",),
 }
-_PR_SET_PDEATHSIG = 1
 _LISTENING = re.compile(r"listening on [^\s:]+:(\d+)")
 
 
@@ -178,20 +177,6 @@ class EmbeddedMongo:
     @property
     def _log(self) -> Path:
         return self._data_dir / "server.log"
-
-
-def dies_with(parent: int) -> Callable[[], None]:
-    """For ``preexec_fn``: the child is terminated when the thread that starts it ends, even by ``kill -9``."""
-    # Loaded before the fork: a child of a threaded process should not load libraries.
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-
-    def arrange() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-        # The parent may have died before the kernel was told; then nobody will send the signal.
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return arrange
 
 
 def _command(home: Path, variant: Variant) -> list[str]:

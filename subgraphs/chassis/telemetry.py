@@ -8,6 +8,7 @@ does through context variables, and go out with every call and every event.
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 import time
@@ -20,13 +21,24 @@ import structlog
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from subgraphs.kernel.ids import ulid
 
 REQUEST_ID_HEADER = "x-request-id"
 TRACEPARENT_HEADER = "traceparent"
 METRICS_MEDIA_TYPE = CONTENT_TYPE_LATEST
+WORKERS_METRICS = "PROMETHEUS_MULTIPROC_DIR"
+"""The library's own name for the directory where the workers of one server keep what they count. Set before it is imported."""
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -45,7 +57,7 @@ REQUEST_SECONDS = Histogram(
     ("service", "route", "status"),
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
-REQUESTS_NOW = Gauge("galleria_requests_now", "Requests being answered.", ("service",))
+REQUESTS_NOW = Gauge("galleria_requests_now", "Requests being answered.", ("service",), multiprocess_mode="livesum")
 EVENTS_SEQUENCED = Counter("galleria_events_sequenced", "Outbox rows given their place in the order.", ("service",))
 EVENTS_HEARD = Counter("galleria_events_heard", "Events taken from a peer.", ("service", "producer", "outcome"))
 OUTBOX_POSITION = Gauge("galleria_outbox_position", "Sequence number of the latest event published.", ("service",))
@@ -139,8 +151,18 @@ def request_scope(name: str, headers: Mapping[str, str]) -> Iterator[str]:
 
 
 def metrics_text() -> bytes:
-    """All metrics of the process in the Prometheus text format."""
-    return generate_latest(REGISTRY)
+    """All metrics in the Prometheus text format: of the process, or of all workers of a server that has several."""
+    if WORKERS_METRICS not in os.environ:
+        return generate_latest(REGISTRY)
+    everybody = CollectorRegistry()
+    MultiProcessCollector(everybody)  # type: ignore[no-untyped-call]
+    return generate_latest(everybody)
+
+
+def forget_worker(pid: int) -> None:
+    """A worker has ended: what it had open counts no more; what it did stays counted."""
+    if WORKERS_METRICS in os.environ:
+        mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
 class RequestTelemetry:
