@@ -1,7 +1,7 @@
 """What changed between two client schemas, by coordinate, and whom each change hits. graphql-core only, no planning.
 
 graphql-core finds breaking changes too, but says them in prose, without a coordinate, and knows nothing of who uses what;
-here each change says by itself which uses of an operation it breaks. Severity is first what it is without knowing any
+here each change says by itself which uses of an operation it breaks. The tests hold it against graphql-core's. Severity is first what it is without knowing any
 operation; ``judge`` then weighs it by those that are registered.
 """
 
@@ -24,6 +24,7 @@ from graphql import (
     GraphQLSchema,
     GraphQLType,
     GraphQLUnionType,
+    OperationType,
     print_ast,
 )
 
@@ -47,6 +48,8 @@ class Change:
     text: str
     severity: Severity
     """Without knowing any operation; after ``judge``, with the registered ones."""
+    to_anybody: Severity | None = None
+    """After ``judge``: what it was before."""
     breaks: Hit | None = None
     """Whether an operation with these uses breaks; None where no operation can."""
     endangers: Hit | None = None
@@ -58,6 +61,7 @@ class Change:
 
 def judge(change: Change, used: dict[str, Uses]) -> Change:
     """The change as it is to these operations: nobody hit, nothing broken."""
+    change = replace(change, to_anybody=change.severity)
     broken = tuple(name for name, uses in used.items() if change.breaks is not None and change.breaks(uses))
     if broken:
         return replace(change, severity=Severity.BREAKING, operations=broken)
@@ -71,7 +75,7 @@ def judge(change: Change, used: dict[str, Uses]) -> Change:
 
 def changes(old: GraphQLSchema, new: GraphQLSchema) -> list[Change]:
     """Every change, sorted by coordinate."""
-    found: list[Change] = []
+    found: list[Change] = [*_root_changes(old, new)]
     for name in sorted({*old.type_map, *new.type_map}):
         if name.startswith("__"):
             continue
@@ -88,6 +92,19 @@ def changes(old: GraphQLSchema, new: GraphQLSchema) -> list[Change]:
     return sorted(found, key=lambda change: change.coordinate)
 
 
+def _root_changes(old: GraphQLSchema, new: GraphQLSchema) -> Iterator[Change]:
+    for kind in OperationType:
+        before, after = old.get_root_type(kind), new.get_root_type(kind)
+        if before is not None and after is None:
+
+            def hit(uses: Uses, kind: str = kind.value) -> bool:
+                return uses.operation_type == kind
+
+            yield _broken(before.name, f"no longer the {kind.value} type", hit, f"keep a {kind.value} type")
+        elif after is not None and before is None:
+            yield _safe(after.name, f"is the {kind.value} type")
+
+
 def _type_changes(before: GraphQLNamedType, after: GraphQLNamedType) -> Iterator[Change]:
     match before, after:
         case GraphQLObjectType() | GraphQLInterfaceType(), GraphQLObjectType() | GraphQLInterfaceType():
@@ -98,6 +115,11 @@ def _type_changes(before: GraphQLNamedType, after: GraphQLNamedType) -> Iterator
         case GraphQLEnumType(), GraphQLEnumType():
             yield from _value_changes(before, after)
         case GraphQLInputObjectType(), GraphQLInputObjectType():
+            if after.is_one_of and not before.is_one_of:
+                text = "takes exactly one of its fields now"
+                yield _broken(before.name, text, _used(before.name), "add an input of that kind beside it")
+            elif before.is_one_of and not after.is_one_of:
+                yield _safe(before.name, "takes any of its fields now")
             for name in sorted({*before.fields, *after.fields}):
                 was, is_ = before.fields.get(name), after.fields.get(name)
                 owner = before.name
@@ -140,9 +162,9 @@ def _interface_changes(
 ) -> Iterator[Change]:
     were, are = {each.name for each in before.interfaces}, {each.name for each in after.interfaces}
     for interface in sorted(were - are):
-
+        # An interface that leaves another hits nobody by itself: what is asked is asked of its objects, each a change.
         def hit(uses: Uses, interface: str = interface) -> bool:
-            return interface in uses.abstract or (interface, before.name) in uses.narrowed
+            return (interface, before.name) in uses.relied
 
         yield _broken(
             before.name, f"no longer implements {interface}", hit, f"keep it an implementation of {interface}"
@@ -155,7 +177,7 @@ def _member_changes(union: str, were: set[str], are: set[str]) -> Iterator[Chang
     for member in sorted(were - are):
 
         def hit(uses: Uses, member: str = member) -> bool:
-            return (union, member) in uses.narrowed or union in uses.abstract
+            return (union, member) in uses.relied
 
         yield _broken(union, f"member {member} removed", hit, "keep the member, and stop returning it")
     for member in sorted(are - were):

@@ -6,7 +6,9 @@ field selected through an interface or a union counts for the objects it may be 
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +18,19 @@ from graphql import (
     EnumValueNode,
     FieldNode,
     FragmentDefinitionNode,
+    FragmentSpreadNode,
     GraphQLEnumType,
     GraphQLError,
     GraphQLInputObjectType,
     GraphQLInputType,
     GraphQLInterfaceType,
-    GraphQLObjectType,
     GraphQLSchema,
     GraphQLUnionType,
     InlineFragmentNode,
     NullValueNode,
     ObjectFieldNode,
     OperationDefinitionNode,
+    SelectionSetNode,
     TypeInfo,
     TypeInfoVisitor,
     VariableNode,
@@ -39,6 +42,11 @@ from graphql import (
     visit,
 )
 from graphql.language import Visitor
+
+FILES_MAX = 10_000
+FILE_BYTES_MAX = 1_000_000
+FILE_TOKENS_MAX = 100_000
+OPERATIONS_MAX = 20_000
 
 
 @dataclass(slots=True)
@@ -54,10 +62,10 @@ class Uses:
     returned_enums: set[str] = field(default_factory=set)
     sent: set[str] = field(default_factory=set)
     """Input types whose values come in variables, with all they contain: any of their fields and values may be there."""
-    narrowed: set[tuple[str, str]] = field(default_factory=set)
-    """(abstract type, type named in a fragment inside it)."""
-    abstract: set[str] = field(default_factory=set)
-    """Interfaces and unions that something is selected from."""
+    relied: set[tuple[str, str]] = field(default_factory=set)
+    """(abstract type, object type): something is asked of the object only because it is one of the abstract type."""
+    operation_type: str = ""
+    """``query``, ``mutation`` or ``subscription``."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,26 +81,51 @@ class RegisteredOperation:
 def registered(directory: Path) -> list[RegisteredOperation]:
     """Every operation of every ``.graphql`` file below the directory.
 
-    Raises ``ValueError``, naming the file, for one that cannot be read or does not parse.
+    Raises ``ValueError``, naming the file, for one that cannot be read, is too big, does not parse, or gives two
+    operations one name: one of them would go unchecked.
     """
     found: list[RegisteredOperation] = []
-    for path in sorted(directory.rglob("*.graphql")):
+    paths = sorted(islice(directory.rglob("*.graphql"), FILES_MAX + 1))
+    if len(paths) > FILES_MAX:
+        raise ValueError(f"{directory} has more than {FILES_MAX} .graphql files.")
+    for path in paths:
         where = path.relative_to(directory).as_posix()
-        try:
-            document = parse(path.read_text(), no_location=True)
-        except (GraphQLError, UnicodeDecodeError, OSError) as wrong:
-            raise ValueError(f"{path}: {wrong}") from None
+        document = _read(path)
+        names = Counter(
+            each.name.value if each.name is not None else ""
+            for each in document.definitions
+            if isinstance(each, OperationDefinitionNode)
+        )
+        twice = next((name for name, count in names.items() if count > 1), None)
+        if twice is not None:
+            raise ValueError(f"{path}: several operations {f'are named {twice}' if twice else 'have no name'}.")
+        if "" in names and len(names) > 1:
+            raise ValueError(f"{path}: an operation without a name must be alone in its file.")
         several = separate_operations(document)
         for name, alone in several.items():
             label = f"{where} {name}" if len(several) > 1 else where
             found.append(RegisteredOperation(name=label, document=alone, operation_name=name or None))
+        if len(found) > OPERATIONS_MAX:
+            raise ValueError(f"{directory} has more than {OPERATIONS_MAX} operations.")
     return found
+
+
+def _read(path: Path) -> DocumentNode:
+    try:
+        with path.open("rb") as file:
+            content = file.read(FILE_BYTES_MAX + 1)
+        if len(content) > FILE_BYTES_MAX:
+            raise ValueError(f"{path}: more than {FILE_BYTES_MAX} bytes.")
+        return parse(content.decode(), no_location=True, max_tokens=FILE_TOKENS_MAX)
+    except (GraphQLError, UnicodeDecodeError, OSError) as wrong:
+        raise ValueError(f"{path}: {wrong}") from None
 
 
 def uses(document: DocumentNode, schema: GraphQLSchema) -> Uses:
     """What a valid document of one operation uses."""
     reader = _Reader(document, schema)
     visit(document, TypeInfoVisitor(reader.types, reader))
+    reader.found.relied = _Relations(document, schema).found
     return reader.found
 
 
@@ -103,6 +136,7 @@ class _Reader(Visitor):
         self.types = TypeInfo(schema)
         self.found = Uses()
         operation = next(each for each in document.definitions if isinstance(each, OperationDefinitionNode))
+        self.found.operation_type = operation.operation.value
         self.variables = {each.variable.name.value: each for each in operation.variable_definitions or ()}
         for each in self.variables.values():
             of = type_from_ast(schema, each.type)
@@ -116,7 +150,6 @@ class _Reader(Visitor):
         name = node.name.value
         holders = [parent.name]
         if isinstance(parent, GraphQLInterfaceType | GraphQLUnionType):
-            self.found.abstract.add(parent.name)
             holders += [each.name for each in self.schema.get_possible_types(parent)]
         returned = get_named_type(defined.type)
         self.found.coordinates.add(returned.name)
@@ -147,21 +180,10 @@ class _Reader(Visitor):
 
     def enter_inline_fragment(self, node: InlineFragmentNode, *_: Any) -> None:
         if node.type_condition is not None:
-            self.narrow(node.type_condition.name.value)
+            self.found.coordinates.add(node.type_condition.name.value)
 
     def enter_fragment_definition(self, node: FragmentDefinitionNode, *_: Any) -> None:
-        self.narrow(node.type_condition.name.value)
-
-    def narrow(self, name: str) -> None:
-        self.found.coordinates.add(name)
-        of = self.schema.type_map.get(name)
-        if isinstance(of, GraphQLObjectType):
-            # Whichever abstract type the fragment stands in, it relies on the object being one of that.
-            self.found.narrowed |= {
-                (each.name, name)
-                for each in self.schema.type_map.values()
-                if isinstance(each, GraphQLInterfaceType | GraphQLUnionType) and self.schema.is_sub_type(each, of)
-            }
+        self.found.coordinates.add(node.type_condition.name.value)
 
     def value(self, coordinate: str, node: ArgumentNode | ObjectFieldNode | None) -> None:
         if node is None:
@@ -186,3 +208,71 @@ class _Reader(Visitor):
         if isinstance(named, GraphQLInputObjectType):
             for each in named.fields.values():
                 self.send(each.type)
+
+
+class _Relations:
+    """Which objects are reached through which abstract types: a fragment narrows what the fragments around it left."""
+
+    def __init__(self, document: DocumentNode, schema: GraphQLSchema) -> None:
+        self.schema = schema
+        self.found: set[tuple[str, str]] = set()
+        self.fragments = {
+            each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)
+        }
+        # A fragment spread twice in the same surroundings says nothing new; without this, nesting doubles the work.
+        self.seen: set[tuple[str, str, frozenset[str], frozenset[str]]] = set()
+        operation = next(each for each in document.definitions if isinstance(each, OperationDefinitionNode))
+        root = schema.get_root_type(operation.operation)
+        if root is not None:
+            self.enter(root.name, operation.selection_set)
+
+    def enter(self, name: str, selections: SelectionSetNode) -> None:
+        """What a field returns starts anew."""
+        self.walk(name, self.abstract(name), self.objects(name), selections)
+
+    def walk(self, parent: str, through: frozenset[str], objects: frozenset[str], selections: SelectionSetNode) -> None:
+        for node in selections.selections:
+            if isinstance(node, FieldNode):
+                fields = getattr(self.schema.type_map[parent], "fields", {})
+                defined = fields.get(node.name.value)
+                if defined is None:
+                    continue  # __typename, which any object answers
+                self.rely(through, objects)
+                if node.selection_set is not None:
+                    self.enter(get_named_type(defined.type).name, node.selection_set)
+            elif isinstance(node, InlineFragmentNode):
+                condition = node.type_condition.name.value if node.type_condition is not None else parent
+                self.narrow(parent, condition, through, objects, node.selection_set)
+            elif isinstance(node, FragmentSpreadNode):
+                fragment = self.fragments[node.name.value]
+                key = (node.name.value, parent, through, objects)
+                if key not in self.seen:
+                    self.seen.add(key)
+                    condition = fragment.type_condition.name.value
+                    self.narrow(parent, condition, through, objects, fragment.selection_set)
+
+    def narrow(
+        self,
+        parent: str,
+        condition: str,
+        through: frozenset[str],
+        objects: frozenset[str],
+        selections: SelectionSetNode,
+    ) -> None:
+        through, objects = through | self.abstract(condition), objects & self.objects(condition)
+        if condition != parent:
+            self.rely(through, objects)  # even if it only asks for __typename: the fragment has to be possible
+        self.walk(condition, through, objects, selections)
+
+    def rely(self, through: frozenset[str], objects: frozenset[str]) -> None:
+        self.found |= {(abstract, each) for abstract in through for each in objects}
+
+    def abstract(self, name: str) -> frozenset[str]:
+        of = self.schema.type_map[name]
+        return frozenset({name} if isinstance(of, GraphQLInterfaceType | GraphQLUnionType) else ())
+
+    def objects(self, name: str) -> frozenset[str]:
+        of = self.schema.type_map[name]
+        if isinstance(of, GraphQLInterfaceType | GraphQLUnionType):
+            return frozenset(each.name for each in self.schema.get_possible_types(of))
+        return frozenset({name})
