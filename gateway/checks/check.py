@@ -98,7 +98,10 @@ def _outcome(
     invalid_before = tuple(error.message for error in validate(old.api_schema, operation.document))
     if invalid_before:
         return OperationChange(name=operation.name, invalid_before=invalid_before)
-    sizes = _size(operation, old, before)
+    try:
+        sizes = _size(operation, old, before)
+    except GatewayError as unplanned:
+        return OperationChange(name=operation.name, invalid_before=(unplanned.message,))
     invalid = tuple(error.message for error in validate(new.api_schema, operation.document))
     if invalid:
         return OperationChange(name=operation.name, invalid=invalid, before=sizes)

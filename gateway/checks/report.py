@@ -68,21 +68,34 @@ def _summary(check: Check) -> str:
         return f"{text}; no operations were given, so every client is thought of"
     known = [each for each in check.operations if not each.invalid_before]
     invalid = sum(bool(each.invalid) for each in known)
-    sizes = [(each.before, each.after) for each in known if each.before is not None and each.after is not None]
-    totals = [sum(getattr(size, what) for size in side) for what in ("fetches",) for side in zip(*sizes, strict=True)]
-    plans = f", fetches {totals[0]} → {totals[1]}" if totals else ""
+    plans = "".join(f", {what} {before} → {after}" for what, (before, after) in _totals(check).items())
     return f"{text}; {len(check.operations)} operations, {invalid} broken{plans}"
 
 
+def _totals(check: Check) -> dict[str, tuple[int, int]]:
+    """Before and after, of the operations that have a plan on both graphs; empty without any."""
+    both = [
+        (each.before, each.after) for each in check.operations if each.before is not None and each.after is not None
+    ]
+    if not both:
+        return {}
+    return {
+        "fetches": (sum(before.fetches for before, _ in both), sum(after.fetches for _, after in both)),
+        "rounds": (sum(before.rounds for before, _ in both), sum(after.rounds for _, after in both)),
+    }
+
+
 def render_json(check: Check) -> dict[str, Any]:
-    """``{"severity", "changes", "operations", "subgraphs"}``."""
+    """``{"severity", "weighed", "changes", "operations", "totals", "subgraphs"}``."""
     return {
         "severity": check.severity.value,
+        "weighed": check.weighed,
         "changes": [
             {
                 "coordinate": change.coordinate,
                 "text": change.text,
                 "severity": change.severity.value,
+                "severityToAnybody": (change.to_anybody or change.severity).value,
                 "operations": list(change.operations),
                 "fix": change.fix,
             }
@@ -98,6 +111,7 @@ def render_json(check: Check) -> dict[str, Any]:
             }
             for each in check.operations
         ],
+        "totals": {what: {"before": before, "after": after} for what, (before, after) in _totals(check).items()},
         "subgraphs": {"added": list(check.subgraphs_added), "removed": list(check.subgraphs_removed)},
     }
 

@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.checks import check, registered
 from gateway.composition import SubgraphSource, compose
+from gateway.errors import PlanningFailed
+from gateway.planning.planner import Planner
+from gateway.supergraph import Supergraph
 
 LINK = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.3", import: ["@key", "@shareable"])\n'
 CATALOG = 'type Query { product: Product } type Product @key(fields: "sku") { sku: ID! name: String @shareable }'
@@ -89,6 +93,59 @@ def test_dangerous_changes_fail_when_that_is_asked(tmp_path: Path) -> None:
     new = supergraph(tmp_path, "new.graphql", catalog=CATALOG + enum.replace("S M", "S M L"), stock=STOCK)
     assert run(old, new).returncode == 0
     assert run(old, new, "--fail-on", "dangerous").returncode == 1
+
+
+def test_programs_see_both_severities_and_the_totals(tmp_path: Path, operations: Path) -> None:
+    old = supergraph(tmp_path, "old.graphql", catalog=CATALOG.replace("sku: ID!", "sku: ID! rare: Int"), stock=STOCK)
+    new = supergraph(tmp_path, "new.graphql", catalog=CATALOG.replace("name: String @shareable", ""), stock=STOCK)
+    found = json.loads(run(old, new, "--operations", operations, "--format", "json").stdout)
+    (change,) = found["changes"]
+    assert (change["severity"], change["severityToAnybody"]) == ("safe", "breaking")
+    assert found["weighed"] is True
+    assert found["totals"] == {"fetches": {"before": 4, "after": 5}, "rounds": {"before": 4, "after": 5}}
+    unweighed = json.loads(run(old, new, "--format", "json").stdout)
+    assert unweighed["weighed"] is False
+    assert unweighed["changes"][0]["severityToAnybody"] == "breaking"
+
+
+@pytest.mark.parametrize(
+    "text", ["query A { product { sku } } query A { low: product { sku } }", "{ product { sku } } { __typename }"]
+)
+def test_no_operation_of_a_file_goes_unchecked(tmp_path: Path, text: str) -> None:
+    good = supergraph(tmp_path, "good.graphql", catalog=CATALOG, stock=STOCK)
+    (tmp_path / "operations").mkdir()
+    (tmp_path / "operations" / "twice.graphql").write_text(text)
+    done = run(good, good, "--operations", tmp_path / "operations")
+    assert done.returncode == 2
+    assert "twice.graphql" in done.stderr
+
+
+def test_what_is_read_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.graphql").write_text("query A { a } query B { b }")
+    (tmp_path / "b.graphql").write_text("{ c }")
+    for limit in ("FILES_MAX", "FILE_BYTES_MAX", "FILE_TOKENS_MAX", "OPERATIONS_MAX"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"gateway.checks.operations.{limit}", 1)
+            with pytest.raises(ValueError, match=r"more than 1 |1 tokens"):
+                registered(tmp_path)
+    assert len(registered(tmp_path)) == 3
+
+
+def test_an_operation_that_had_no_plan_before_is_not_blamed_on_the_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = Supergraph.parse(supergraph(tmp_path, "good.graphql", catalog=CATALOG, stock=STOCK).read_text())
+    (tmp_path / "operations").mkdir()
+    (tmp_path / "operations" / "page.graphql").write_text("{ product { sku } }")
+    known = registered(tmp_path / "operations")
+
+    def dead_end(*_: object) -> None:
+        raise PlanningFailed("No plan for this operation.")
+
+    monkeypatch.setattr(Planner, "plan", dead_end)
+    found = check(graph, graph, known)
+    assert found.operations[0].invalid_before == ("No plan for this operation.",)
+    assert found.severity.value == "safe"
 
 
 @pytest.mark.parametrize("what", ["no file", "no supergraph", "no directory", "no operations", "a broken operation"])
