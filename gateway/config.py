@@ -117,6 +117,8 @@ class Settings(BaseSettings):
     subgraph_streams: dict[str, Annotated[str, Field(pattern="^(auto|sse|websocket|wss?://.+)$")]] = {}
     """Subgraph name → how it serves subscriptions: ``sse``, ``websocket`` (``graphql-transport-ws`` at the same URL), the
     ``ws://`` or ``wss://`` URL of its socket, or ``auto``, which the others are: first SSE, then the socket."""
+    share_fetches: bool = True
+    """Identical query fetches under way to a subgraph, on behalf of one identity, are one request."""
     subscription_join: Literal["start", "any"] = "start"
     """When equal subscriptions may join one upstream stream: before its first event, or at any time. A late joiner
     misses what the stream began with, for example a snapshot."""

@@ -77,7 +77,8 @@ class FetchContext:
 class Transport:
     """Sends fetches. One a process; every subgraph of every snapshot goes through it."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, *, share: bool = True) -> None:
+        self._share = share
         self._fetch_s = limits.subgraph_ms_max / 1000
         self._reply_bytes_max = limits.subgraph_reply_bytes_max
         self._client: Client | None = None
@@ -100,9 +101,12 @@ class Transport:
         """The subgraph's GraphQL response to this JSON body, or a ``SubgraphError``.
 
         ``repeatable`` says that it changes nothing (a query): it may be sent twice when a connection breaks, and shares
-        the answer with an identical request under way. Every caller gets an object of its own to keep.
+        the answer with an identical request under way, unless sharing is off. Every caller gets an object of its own.
         """
-        reply = await (self._shared(address, body, context) if repeatable else self._send(address, body, context))
+        if repeatable and self._share:
+            reply = await self._shared(address, body, context)
+        else:
+            reply = await self._send(address, body, context, retry=repeatable)
         return _response(address.name, reply)
 
     async def _shared(self, address: SubgraphAddress, body: bytes, context: FetchContext) -> bytes:

@@ -85,7 +85,7 @@ class Pipeline:
     def __init__(self, settings: Settings, authenticator: Authenticator, signer: IdentitySigner | None) -> None:
         self.settings = settings
         self.snapshot: Snapshot | None = None
-        self._transport = Transport(settings.limits)
+        self._transport = Transport(settings.limits, share=settings.share_fetches)
         self._streams = Subscriptions(self._transport, settings)
         self._authenticator = authenticator
         self._signer = signer

@@ -211,6 +211,24 @@ async def test_identical_queries_under_way_are_one_request_and_each_asker_owns_i
         assert len(raw.requests) == 4
 
 
+async def test_with_sharing_off_identical_queries_are_requests_of_their_own_and_still_sent_again() -> None:
+    async def handler(_: bytes, writer: asyncio.StreamWriter) -> None:
+        if len(raw.requests) == 1:
+            writer.close()
+        else:
+            writer.write(GOOD)
+
+    async with serving(handler) as (_, address, raw):
+        transport = Transport(Limits(), share=False)
+        try:
+            async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+                for _ in range(3):
+                    group.create_task(transport.fetch(address, b"{}", ANONYMOUS, repeatable=True))
+        finally:
+            await transport.aclose()
+        assert len(raw.requests) == 4
+
+
 async def test_when_the_one_who_sent_gives_up_another_who_waits_takes_over() -> None:
     release = asyncio.Event()
 
