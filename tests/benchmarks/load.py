@@ -52,20 +52,21 @@ async def compare(
     """Loads that take turns, each warmed up by a tenth of its requests before anything is counted."""
     loads = {name: Load(connections) for name in asks}
     for ask in asks.values():
-        await _drive(Load(connections), ask, count=max(connections, requests // 10), seconds_max=LOAD_S_MAX)
+        await drive(Load(connections), ask, count=max(connections, requests // 10), seconds_max=LOAD_S_MAX)
     for turn in range(SLICES):
         # Each turn begins with another one, so that nobody always runs on what the same neighbour left behind.
         names = list(asks)[turn % len(asks) :] + list(asks)[: turn % len(asks)]
         for name in names:
             load = loads[name]
             before = cpu_by_name(processes)
-            await _drive(load, asks[name], count=requests // SLICES, seconds_max=LOAD_S_MAX / SLICES)
+            await drive(load, asks[name], count=requests // SLICES, seconds_max=LOAD_S_MAX / SLICES)
             for process, seconds in cpu_by_name(processes).items():
                 load.cpu[process] = load.cpu.get(process, 0.0) + seconds - before[process]
     return loads
 
 
-async def _drive(load: Load, ask: Ask, *, count: int, seconds_max: float) -> None:
+async def drive(load: Load, ask: Ask, *, count: int, seconds_max: float) -> None:
+    """As many requests as said, or as many as can begin in the time; each that began is waited for."""
     numbers = iter(range(load.requests, load.requests + count))
     began = time.perf_counter()
 

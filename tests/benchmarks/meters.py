@@ -69,14 +69,19 @@ def _status_mb(pid: int, field: str) -> float:
     raise AssertionError(f"/proc says no {field} of process {pid}")
 
 
-def children() -> tuple[int, ...]:
-    """The processes that this one started and that still run."""
+def family(pid: int) -> tuple[int, ...]:
+    """A process, those it started, and those they started."""
+    return (pid, *(each for child in children(pid) for each in family(child)))
+
+
+def children(of: int | None = None) -> tuple[int, ...]:
+    """The processes that this one, or another, started and that still run."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         # A process may end while we read, and one that has ended is not yet gone.
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             state, parent = stat.read_text().rpartition(")")[2].split()[:2]
-            if int(parent) == os.getpid() and state != "Z":
+            if int(parent) == (of or os.getpid()) and state != "Z":
                 found.append(int(stat.parent.name))
     return tuple(found)
 

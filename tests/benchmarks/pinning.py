@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +39,20 @@ def cores() -> Cores:
     if len(ours) < 2:
         return Cores(frozenset(ours), frozenset(ours))
     return Cores(frozenset(ours[-1:]), frozenset(ours[:-1]))
+
+
+@contextlib.contextmanager
+def starting_on(some: frozenset[int]) -> Iterator[None]:
+    """What this process starts meanwhile is there from its first moment, and counts its cores accordingly."""
+    if not some:
+        yield
+        return
+    ours = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, some)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, ours)
 
 
 def pin(division: Cores, *, gateway: int, others: Iterable[int]) -> None:

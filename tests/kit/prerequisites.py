@@ -11,6 +11,8 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
+from tests.kit import npm
+
 FOREIGN_GATEWAY: Final = Path(__file__).parents[2] / ".data" / "npm"
 """Where npm puts @apollo/gateway."""
 _PACKAGES: Final = ("@apollo/gateway@2.14.4", "graphql@16.15.0")
@@ -34,9 +36,7 @@ def foreign_gateway() -> Path | None:
 
 
 def why_no_foreign_gateway() -> str:
-    if not (shutil.which("node") and shutil.which("npm")):
-        return "Node and npm are not installed"
-    return "@apollo/gateway is not installed (python -m tests.kit.prerequisites)"
+    return npm.why_no_npm() or "@apollo/gateway is not installed (python -m tests.kit.prerequisites)"
 
 
 def main() -> None:
@@ -61,25 +61,9 @@ def _install_chromium() -> None:
 def _install_foreign_gateway() -> None:
     if foreign_gateway():
         return
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        print(f"The tests with another gateway will be skipped: {why_no_foreign_gateway()}.")
-        return
     print("Installing @apollo/gateway for the tests with another gateway ...", flush=True)
-    # Into a place of its own first: an installation that broke off must not look like one.
-    unfinished = FOREIGN_GATEWAY.with_name("npm-unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    quietly = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--prefix", str(unfinished))
-    argv = [npm, "install", *quietly, *_PACKAGES]
-    try:
-        subprocess.run(argv, check=True, timeout=_NPM_S_MAX, **_QUIET)  # type: ignore[call-overload]
-    except (subprocess.SubprocessError, OSError):
-        print("The tests with another gateway will be skipped: npm could not install them.")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        return
-    shutil.rmtree(FOREIGN_GATEWAY, ignore_errors=True)
-    unfinished.rename(FOREIGN_GATEWAY)
+    if why := npm.install(FOREIGN_GATEWAY, _PACKAGES, s_max=_NPM_S_MAX):
+        print(f"The tests with another gateway will be skipped: {why}.")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,246 @@
+"""The contenders side by side: all are started, then each workload is put to one after the other, turn by turn."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gateway.local.processes import Process, StartFailed, free_port
+from tests.benchmarks import meters
+from tests.benchmarks.load import Load, drive
+from tests.benchmarks.meters import Latencies
+from tests.benchmarks.pinning import Cores, starting_on
+from tests.benchmarks.rivals.contenders import Contender, Place
+from tests.benchmarks.rivals.questions import ANSWER_S_MAX, Line, Question, WrongAnswer
+from tests.benchmarks.rivals.world import OPERATIONS, SUBGRAPHS, Operation, supergraph_sdl
+
+CONNECTIONS = 50
+WARM_S = 2.0
+"""Before anything is counted: engines that compile what is hot have then seen the operation some hundred times."""
+SLICE_S = 2.0
+TURNS = 3
+READY_S_MAX = 45.0
+_POLL_S = 0.1
+_UNBOUNDED = sys.maxsize
+_TINY = next(operation for operation in OPERATIONS if operation.name == "tiny")
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One contender's turn."""
+
+    load: Load
+    cpu_s: float
+    """Of the gateway and the processes it started."""
+    fetches: int
+
+    @property
+    def cpu_ms(self) -> float:
+        return self.cpu_s * 1000 / self.load.requests
+
+
+@dataclass(slots=True)
+class Course:
+    """What one contender did with one operation."""
+
+    contender: Contender
+    fetches_alone: int = 0
+    """Requests to subgraphs for one request with nobody else about."""
+    slices: list[Slice] = field(default_factory=list)
+    failure: str | None = None
+    """What it said instead of the answer; then nothing of it is counted."""
+
+    @property
+    def requests(self) -> int:
+        return sum(each.load.requests for each in self.slices)
+
+    @property
+    def cpu_ms(self) -> float:
+        return statistics.median(each.cpu_ms for each in self.slices)
+
+    @property
+    def fetches(self) -> float:
+        return sum(each.fetches for each in self.slices) / self.requests
+
+    @property
+    def per_second(self) -> float:
+        return statistics.median(each.load.per_second for each in self.slices)
+
+    @property
+    def latencies(self) -> Latencies:
+        return Latencies.of([taken for each in self.slices for taken in each.load.taken])
+
+    def cpu_ratio(self, other: Course) -> float:
+        """The median over the turns, each of which both took within seconds of each other."""
+        pairs = zip(self.slices, other.slices, strict=True)
+        return statistics.median(one.cpu_ms / two.cpu_ms for one, two in pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    contender: Contender
+    port: int
+    process: Process
+
+    def cpu_seconds(self) -> float:
+        return sum(meters.cpu_seconds(pid) for pid in meters.family(self.process.pid))
+
+    @property
+    def resident_mb(self) -> float:
+        return sum(meters.resident_mb(pid) for pid in meters.family(self.process.pid))
+
+    @property
+    def resident_peak_mb(self) -> float:
+        return sum(meters.resident_peak_mb(pid) for pid in meters.family(self.process.pid))
+
+
+class Field:
+    """The subgraphs, and the contenders in front of them."""
+
+    def __init__(self, subgraphs_port: int, say: Callable[[str], None]) -> None:
+        self.running: list[Running] = []
+        self.failed: dict[str, str] = {}
+        """Contenders that did not start, and why."""
+        self._subgraphs_port = subgraphs_port
+        self._say = say
+
+    async def asked(self) -> int:
+        """How many requests the subgraphs had so far."""
+        line = Line(self._subgraphs_port)
+        try:
+            return int(await line.get())
+        finally:
+            line.close()
+
+    async def compare(self, operation: Operation, *, shares: bool) -> list[Course]:
+        """Everybody at this level of sharing; who has none to switch on takes part where nothing is shared."""
+        expected = await operation.answer()
+        taking_part = [each for each in self.running if each.contender.shares is shares]
+        courses = [Course(each.contender) for each in taking_part]
+        everybody = list(zip(taking_part, courses, (Question(operation, expected) for _ in courses), strict=True))
+        level = "sharing" if shares else "nothing shared"
+        for running, course, question in everybody:
+            self._say(f"{operation.name}, {level}: warming {running.contender.name}")
+            await self._alone(running, course, question)
+            if course.failure is None:
+                await self._slice(running, course, question, WARM_S)
+                course.slices.clear()
+        for turn in range(TURNS):
+            # Each turn begins with another one, so that nobody always runs on what the same neighbour left behind.
+            for running, course, question in everybody[turn:] + everybody[:turn]:
+                if course.failure is None:
+                    self._say(f"{operation.name}, {level}, turn {turn + 1} of {TURNS}: {running.contender.name}")
+                    await self._slice(running, course, question, SLICE_S)
+        return courses
+
+    async def _alone(self, running: Running, course: Course, question: Question) -> None:
+        """Twice: what a gateway asks only the first time is not counted."""
+        for _ in range(2):
+            before = await self.asked()
+            line = Line(running.port)
+            try:
+                await _ask(line, question)
+            except (WrongAnswer, OSError, TimeoutError) as wrong:
+                course.failure = f"{type(wrong).__name__}: {wrong}"
+                return
+            finally:
+                line.close()
+            course.fetches_alone = await self.asked() - before
+
+    async def _slice(self, running: Running, course: Course, question: Question, seconds: float) -> None:
+        load = Load(CONNECTIONS)
+        # Connections of their own for each slice: those that idled while others had their turn may be about to be closed.
+        lines = [Line(running.port) for _ in range(CONNECTIONS)]
+        free = list(lines)
+
+        async def ask(_: int) -> None:
+            line = free.pop()
+            await _ask(line, question)
+            free.append(line)
+
+        asked, cpu_s = await self.asked(), running.cpu_seconds()
+        try:
+            async with asyncio.timeout(seconds + ANSWER_S_MAX):
+                await drive(load, ask, count=_UNBOUNDED, seconds_max=seconds)
+        except* (WrongAnswer, OSError, TimeoutError) as several:
+            wrong = several.exceptions[0]
+            while isinstance(wrong, BaseExceptionGroup):
+                wrong = wrong.exceptions[0]
+            course.failure = f"under load, {type(wrong).__name__}: {wrong}"
+        finally:
+            for line in lines:
+                line.close()
+        if course.failure is None:
+            course.slices.append(Slice(load, running.cpu_seconds() - cpu_s, await self.asked() - asked))
+
+
+async def _ask(line: Line, question: Question) -> None:
+    body, number = question.next()
+    question.check(await line.post(body), number)
+
+
+@asynccontextmanager
+async def in_the_field(
+    contenders: Sequence[Contender], division: Cores, directory: Path, *, say: Callable[[str], None]
+) -> AsyncIterator[Field]:
+    """All of them running, each on the gateway's core; subgraphs and this process on the others."""
+    ports = [free_port() for _ in SUBGRAPHS]
+    urls = {name: f"http://127.0.0.1:{port}/graphql" for name, port in zip(SUBGRAPHS, ports, strict=True)}
+    found = Field(ports[0], say)
+    async with AsyncExitStack() as stack:
+        if division.apart:
+            os.sched_setaffinity(0, division.others)
+        argv = (sys.executable, "-m", "tests.benchmarks.rivals.subgraphs", *map(str, ports))
+        subgraphs = Process("subgraphs", argv, environment={}, log=directory / "subgraphs.log")
+        stack.push_async_callback(subgraphs.stop)
+        await subgraphs.start()
+        await subgraphs.wait_ready(f"http://127.0.0.1:{ports[0]}/", deadline_s=READY_S_MAX)
+        for number, contender in enumerate(contenders):
+            say(f"starting {contender.name}")
+            place = Place(directory / str(number), free_port(), urls)
+            place.directory.mkdir()
+            place.supergraph.write_text(supergraph_sdl(urls))
+            process = Process(
+                contender.name,
+                contender.command(place),
+                environment=contender.environment,
+                log=place.directory / "output.log",
+            )
+            stack.push_async_callback(process.stop)
+            with starting_on(division.gateway):
+                await process.start()
+            running = Running(contender, place.port, process)
+            try:
+                await _ready(running)
+            except StartFailed as why:
+                found.failed[contender.name] = str(why)
+            else:
+                found.running.append(running)
+        yield found
+
+
+async def _ready(running: Running) -> None:
+    """Until it answers; Node's gateways answer with errors before they have read their supergraph."""
+    question, said = Question(_TINY, await _TINY.answer()), "nothing"
+    try:
+        async with asyncio.timeout(READY_S_MAX):
+            while running.process.running:
+                line = Line(running.port)
+                try:
+                    await _ask(line, question)
+                    return
+                except (WrongAnswer, OSError) as wrong:
+                    said = str(wrong)
+                finally:
+                    line.close()
+                await asyncio.sleep(_POLL_S)
+    except TimeoutError:
+        pass
+    name = running.contender.name
+    raise StartFailed(f"{name} did not come to answer; it said {said}\n{running.process.log_tail()}")
