@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table as Drawn
@@ -48,22 +48,43 @@ def conditions(run: Run) -> str:
     )
 
 
-def page(run: Run) -> str:
-    """The whole of README.md."""
-    lines = [
-        "# Measured",
-        "",
-        "`make bench` starts a house of its own (database, five subgraphs and gateway, each a process; tiny seed), runs the",
-        "workloads of `workloads/` and prints these tables; `python -m tests.benchmarks --write-readme` writes this page, and",
-        "every run writes its figures to `results/latest.json`. Every answer is checked: a failed request ends the bench",
-        "without figures. Nothing here is a claim about another machine, or about this one on another day: compare rows of",
-        "one table with each other. The times of CPU are those of the named processes as the system counts them.",
-        "",
-        conditions(run),
-        f"The run took {run.seconds:.0f} s.",
-    ]
+_HEAD: Final = """\
+# Measured
+
+`make bench` starts a house of its own (database, five subgraphs and gateway, each a process; tiny seed), runs the
+workloads of `workloads/` and prints the tables of the first part; `make bench-rivals` puts our gateway beside others and
+prints those of the second. `python -m tests.benchmarks --write-readme`, with `--only rivals` or without, writes its part of
+this page. Every run writes its figures to `results/`. Every answer is checked: in the house a failed request ends the bench
+without figures, and a gateway with a wrong answer is named and not counted. Nothing here is a claim about another machine,
+or about this one on another day: compare rows of one table with each other. The times of CPU are those of the named
+processes as the system counts them.
+"""
+PARTS: Final = {"house": "## The house", "rivals": "## Beside other gateways"}
+"""The parts of the page, each written by a run of its own, and their headings."""
+
+
+def page(run: Run, part: str, before: str) -> str:
+    """The whole of README.md with this part written anew; ``before`` is what it was, whose other parts stay."""
+    kept = {name: _part(before, name) for name in PARTS}
+    kept[part] = _lines(run, PARTS[part], picture=f"{part}.svg" if part == "rivals" else None)
+    return _HEAD + "".join(f"\n{_mark(name)}\n{text}" for name, text in kept.items() if text)
+
+
+def _part(before: str, name: str) -> str:
+    rest = before.partition(f"{_mark(name)}\n")[2]
+    return rest.partition("\n<!-- part")[0]
+
+
+def _mark(name: str) -> str:
+    return f"<!-- part: {name} -->"
+
+
+def _lines(run: Run, heading: str, *, picture: str | None) -> str:
+    lines = [heading, "", conditions(run), f"The run took {run.seconds:.0f} s."]
+    if picture is not None:
+        lines += ["", f"![CPU of the gateway per request]({picture})"]
     for table in run.tables:
-        lines += ["", f"## {table.title}", "", table.note, "", *_markdown(table)]
+        lines += ["", f"### {table.title}", "", table.note, "", *_markdown(table)]
     return "\n".join(lines) + "\n"
 
 

@@ -1,4 +1,7 @@
-"""One bench from an empty directory to a ``Run``: start the house, give everybody a core, each workload once, take it down."""
+"""One bench from an empty directory to a ``Run``: start the house, give everybody a core, each workload once, take it down.
+
+``run_rivals`` is the other bench: no house, but our gateway beside others.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import secrets
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.local.house import SUBGRAPHS, House, HouseSettings, ephemeral_ports
@@ -19,6 +23,9 @@ from tests.benchmarks.client import LeanClient
 from tests.benchmarks.direct import Direct
 from tests.benchmarks.pinning import cores, pin
 from tests.benchmarks.results import Run, Table
+from tests.benchmarks.rivals.contenders import contenders, left_out
+from tests.benchmarks.rivals.match import in_the_field
+from tests.benchmarks.rivals.measure import measure as measure_rivals
 from tests.benchmarks.site import SCHEMA, Site
 from tests.benchmarks.workloads import WORKLOADS
 from tests.kit.running_house import STAFF_SCOPES
@@ -26,6 +33,28 @@ from tests.kit.running_house import STAFF_SCOPES
 WORKLOAD_S_MAX = 90.0
 """A workload that takes longer is stuck; its loads are bounded far below."""
 RUN_S_MAX = 180.0
+RIVALS_S_MAX = 480.0
+"""Nine processes to start, and six times five contenders in turns of two seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What the meters said when we began to measure."""
+
+    at: float
+    machine: float
+    ours: float
+
+    @classmethod
+    def now(cls) -> Beginning:
+        return cls(time.monotonic(), meters.machine_busy_seconds(), meters.our_busy_seconds())
+
+    @property
+    def others_percent(self) -> float:
+        """Of the machine's CPU time since, what went to programs that are not ours."""
+        machine, ours = meters.machine_busy_seconds() - self.machine, meters.our_busy_seconds() - self.ours
+        wall = time.monotonic() - self.at
+        return max(0.0, (machine - ours) / (wall * (os.cpu_count() or 1)) * 100)
 
 
 async def run(only: Collection[str], *, say: Callable[[str], None], done: Callable[[Table], None]) -> Run:
@@ -61,8 +90,7 @@ async def run(only: Collection[str], *, say: Callable[[str], None], done: Callab
                         gateway=site.processes["gateway"],
                         others=[os.getpid(), *(pid for name, pid in site.processes.items() if name != "gateway")],
                     )
-                    machine_before, ours_before = meters.machine_busy_seconds(), meters.our_busy_seconds()
-                    at = time.monotonic()
+                    beginning = Beginning.now()
                     for name, measure in WORKLOADS:
                         if only and name not in only:
                             continue
@@ -73,16 +101,35 @@ async def run(only: Collection[str], *, say: Callable[[str], None], done: Callab
                         tables += found
                         for table in found:
                             done(table)
-                    wall = time.monotonic() - at
-                    machine = meters.machine_busy_seconds() - machine_before
-                    ours = meters.our_busy_seconds() - ours_before
+                    others_percent = beginning.others_percent
+    return _run(tables, division.text, began=began, load_before=load_before, others_percent=others_percent)
+
+
+async def run_rivals(*, say: Callable[[str], None], done: Callable[[Table], None]) -> Run:
+    """Our gateway, and those of others that are installed; ``contenders`` says how they come to be."""
+    load_before = meters.load_average()
+    began = time.monotonic()
+    division = cores()
+    tables: list[Table] = []
+    async with asyncio.timeout(RIVALS_S_MAX):
+        with tempfile.TemporaryDirectory(prefix="galleria-bench-") as data:
+            async with in_the_field(contenders(), division, Path(data), say=say) as field:
+                beginning = Beginning.now()
+                for table in await measure_rivals(field, left_out()):
+                    tables.append(table)
+                    done(table)
+                others_percent = beginning.others_percent
+    return _run(tables, division.text, began=began, load_before=load_before, others_percent=others_percent)
+
+
+def _run(tables: list[Table], cores: str, *, began: float, load_before: float, others_percent: float) -> Run:
     return Run(
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
         machine=meters.machine(),
-        cores=division.text,
+        cores=cores,
         seconds=time.monotonic() - began,
         load_before=load_before,
-        others_percent=max(0.0, (machine - ours) / (wall * (os.cpu_count() or 1)) * 100),
+        others_percent=others_percent,
         tables=tuple(tables),
     )
 

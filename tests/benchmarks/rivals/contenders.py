@@ -24,8 +24,8 @@ INSTALLED: Final = HERE.parents[2] / ".data" / "npm-bench"
 NPM_S_MAX: Final = 300
 APOLLO, APOLLO_SERVER, HIVE, HIVE_PLANNER, GRAFBASE = "2.14.4", "5.5.1", "2.15.1", "1.4.23", "0.103.0"
 _GRAFBASE_PACKAGE: Final = "@grafbase/cli-x86_64-unknown-linux-musl"
-_GRAFBASE_RUNS: Final = platform.system() == "Linux" and platform.machine() == "x86_64"
 """The npm package ``grafbase`` only chooses between packages that hold the binary; this is the newest of them."""
+_GRAFBASE_RUNS: Final = platform.system() == "Linux" and platform.machine() == "x86_64"
 PACKAGES: Final = (
     f"@apollo/gateway@{APOLLO}",
     f"@apollo/server@{APOLLO_SERVER}",
@@ -34,6 +34,7 @@ PACKAGES: Final = (
     f"@graphql-hive/router-runtime@{HIVE_PLANNER}",
     *([f"{_GRAFBASE_PACKAGE}@{GRAFBASE}"] if _GRAFBASE_RUNS else []),
 )
+_WHY_NO_GRAFBASE: Final = "its newest binary on npm is for Linux on x86_64"
 _PRODUCTION: Final = {"NODE_ENV": "production"}
 
 
@@ -88,7 +89,13 @@ def _hive(way: str, *, shares: bool) -> Callable[[Place], list[str]]:
     def command(place: Place) -> list[str]:
         written = place.write("gateway.config.mjs", f"export const gatewayConfig = {json.dumps(config)};\n")
         return [
-            *("node", str(INSTALLED / "node_modules" / ".bin" / "hive-gateway"), "supergraph", str(place.supergraph), way),
+            *(
+                "node",
+                str(INSTALLED / "node_modules" / ".bin" / "hive-gateway"),
+                "supergraph",
+                str(place.supergraph),
+                way,
+            ),
             *("--disable-websockets", "--host", "127.0.0.1", "--port", str(place.port), "--config-path", written),
         ]
 
@@ -134,25 +141,28 @@ def contenders() -> tuple[Contender, ...]:
     return tuple(found)
 
 
+def left_out() -> tuple[str, ...]:
+    """In sentences, who does not take part and why."""
+    if why := why_alone():
+        return (f"Left out: the gateways of others; {why}.",)
+    return () if _GRAFBASE_RUNS else (f"Left out: grafbase; {_WHY_NO_GRAFBASE}.",)
+
+
 def why_alone() -> str | None:
     """Why ours has nobody to be compared with, or None when it has."""
     if why := npm.why_no_npm():
         return why
     if not (INSTALLED / "node_modules").is_dir():
-        return "the other gateways are not installed (make bench-rivals installs them)"
+        return "they are not installed (make bench-rivals installs them)"
     return None
-
-
-def why_no_grafbase() -> str | None:
-    return None if _GRAFBASE_RUNS else "grafbase has its newest binary for Linux on x86_64 alone"
 
 
 def main() -> None:
     print(f"Installing the other gateways into {os.path.relpath(INSTALLED)} unless they are there ...", flush=True)
     if why := npm.install(INSTALLED, PACKAGES, s_max=NPM_S_MAX):
-        print(f"Left out: the other gateways. {why}.")
-    elif why := why_no_grafbase():
-        print(f"Left out: {why}.")
+        print(f"Not installed: {why}.")
+    for sentence in left_out():
+        print(sentence)
 
 
 if __name__ == "__main__":

@@ -61,7 +61,9 @@ class Subgraph:
         document = self._documents.get(text) or self._documents.remember(text, Document(text))
         parts = []
         for node in document.fields(document.root, "Query"):
-            arguments = {each.name.value: value_from_ast_untyped(each.value, variables) for each in node.arguments or ()}
+            arguments = {
+                each.name.value: value_from_ast_untyped(each.value, variables) for each in node.arguments or ()
+            }
             name = node.name.value
             if name == "__typename":
                 answer = b'"Query"'

@@ -105,7 +105,11 @@ def workload(operation: Operation, courses: Sequence[Course], *, shares: bool, b
 
 def memory(running: Sequence[Running]) -> Table:
     rows = [
-        (f"{_shown(each.contender.name)}{', shared' if each.contender.shares else ''}", each.resident_mb, each.resident_peak_mb)
+        (
+            f"{_shown(each.contender.name)}{', shared' if each.contender.shares else ''}",
+            each.resident_mb,
+            each.resident_peak_mb,
+        )
         for each in running
     ]
     return Table(

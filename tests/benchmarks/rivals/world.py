@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphql import build_schema
-
 from gateway.composition import SubgraphSource, compose
 from gateway.supergraph import Supergraph
 from tests.kit.monolith import answer_whole
@@ -92,7 +90,11 @@ def user(id: str) -> Object:
 
 @functools.cache
 def review(id: str) -> Object:
-    return Object(__typename="Review", id=id, body=f"Review {id}: it does what it says and then some; the second one of mine still works.")
+    return Object(
+        __typename="Review",
+        id=id,
+        body=f"Review {id}: it does what it says and then some; the second one of mine still works.",
+    )
 
 
 def _reviews(*of: int) -> list[Object]:
@@ -180,12 +182,8 @@ OPERATIONS: tuple[Operation, ...] = (
         document=f"query Deep {{ users {{ {_USER} reviews {{ id body product {{ {_PRODUCT} reviews {{ id body {_AUTHOR} }} }} }} }}"
         f" topProducts {{ {_PRODUCT} reviews {{ id body {_AUTHOR} }} }} }}",
     ),
-    Operation(
-        name="medium", what="six products, their reviews and authors", document=f"query Medium {{ {_MEDIUM} }}"
-    ),
-    Operation(
-        name="tiny", what="one field of one product", document='query Tiny { product(upc: "1") { name } }'
-    ),
+    Operation(name="medium", what="six products, their reviews and authors", document=f"query Medium {{ {_MEDIUM} }}"),
+    Operation(name="tiny", what="one field of one product", document='query Tiny { product(upc: "1") { name } }'),
     Operation(
         name="cold plan",
         what="medium, every request a document nobody has seen",
