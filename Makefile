@@ -55,7 +55,7 @@ schema: $(RUN) ## print the five subgraph schemas and compose them again
 bench: $(DEV) ## measure; see tests/benchmarks/README.md
 	$(BIN)/python -m tests.benchmarks
 
-bench-rivals: $(DEV) ## measure the gateway beside others, which npm installs into .data (about 5 minutes)
+bench-rivals: $(DEV) ## measure the gateway beside others, which npm installs into .data (about 6 minutes)
 	@$(BIN)/python -m tests.benchmarks.rivals.contenders
 	$(BIN)/python -m tests.benchmarks --only rivals
 

@@ -26,8 +26,8 @@ class Cores:
             return "Nothing is pinned: this machine gives one core, or no say in it."
         one, rest = len(self.gateway) == 1, len(self.others)
         return (
-            f"The gateway is pinned to {'one core' if one else f'{len(self.gateway)} cores'}; client, subgraphs and"
-            f" database share {'the other' if rest == 1 else f'the other {rest}'}."
+            f"The gateway is pinned to {'one core' if one else f'{len(self.gateway)} cores'}; what asks it and what"
+            f" answers it share {'the other' if rest == 1 else f'the other {rest}'}."
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -155,6 +156,14 @@ def why_alone() -> str | None:
     if not (INSTALLED / "node_modules").is_dir():
         return "they are not installed (make bench-rivals installs them)"
     return None
+
+
+def node_version() -> str:
+    """A sentence, empty where Node has no part."""
+    if why_alone() is not None:
+        return ""
+    said = subprocess.run(["node", "--version"], check=True, capture_output=True, text=True, timeout=10).stdout
+    return f"Node {said.strip().removeprefix('v')}."
 
 
 def main() -> None:

@@ -118,10 +118,14 @@ class Field:
         finally:
             line.close()
 
-    async def compare(self, operation: Operation, *, shares: bool) -> list[Course]:
+    async def compare(
+        self, operation: Operation, *, shares: bool, connections: int = CONNECTIONS, only: str | None = None
+    ) -> list[Course]:
         """Everybody at this level of sharing; who has none to switch on takes part where nothing is shared."""
         expected = await operation.answer()
-        taking_part = [each for each in self.running if each.contender.shares is shares]
+        taking_part = [
+            each for each in self.running if each.contender.shares is shares and only in (None, each.contender.name)
+        ]
         courses = [Course(each.contender) for each in taking_part]
         everybody = list(zip(taking_part, courses, (Question(operation, expected) for _ in courses), strict=True))
         level = "sharing" if shares else "nothing shared"
@@ -129,14 +133,14 @@ class Field:
             self._say(f"{operation.name}, {level}: warming {running.contender.name}")
             await self._alone(running, course, question)
             if course.failure is None:
-                await self._slice(running, course, question, WARM_S)
+                await self._slice(running, course, question, connections, WARM_S)
                 course.slices.clear()
         for turn in range(TURNS):
             # Each turn begins with another one, so that nobody always runs on what the same neighbour left behind.
             for running, course, question in everybody[turn:] + everybody[:turn]:
                 if course.failure is None:
                     self._say(f"{operation.name}, {level}, turn {turn + 1} of {TURNS}: {running.contender.name}")
-                    await self._slice(running, course, question, SLICE_S)
+                    await self._slice(running, course, question, connections, SLICE_S)
         return courses
 
     async def _alone(self, running: Running, course: Course, question: Question) -> None:
@@ -153,10 +157,12 @@ class Field:
                 line.close()
             course.fetches_alone = await self.asked() - before
 
-    async def _slice(self, running: Running, course: Course, question: Question, seconds: float) -> None:
-        load = Load(CONNECTIONS)
+    async def _slice(
+        self, running: Running, course: Course, question: Question, connections: int, seconds: float
+    ) -> None:
+        load = Load(connections)
         # Connections of their own for each slice: those that idled while others had their turn may be about to be closed.
-        lines = [Line(running.port) for _ in range(CONNECTIONS)]
+        lines = [Line(running.port) for _ in range(connections)]
         free = list(lines)
 
         async def ask(_: int) -> None:

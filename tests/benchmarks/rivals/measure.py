@@ -1,4 +1,4 @@
-"""Every operation with nothing shared, the deep one also with fetches shared; then the tables of it all."""
+"""Every operation with nothing shared, the deep one also with fetches shared; how ours grows; then the tables of it all."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ import orjson
 
 from tests.benchmarks.results import Table
 from tests.benchmarks.rivals import tables
+from tests.benchmarks.rivals.contenders import OURS, node_version
 from tests.benchmarks.rivals.match import Field
-from tests.benchmarks.rivals.world import OPERATIONS
+from tests.benchmarks.rivals.world import OPERATIONS, products
 
+ENTITIES = (10, 100, 1_000, 10_000)
+ENTITIES_CONNECTIONS = 4
+CONNECTIONS = (1, 10, 100, 1_000)
+MEDIUM = next(operation for operation in OPERATIONS if operation.name == "medium")
 SHARED = ("deep",)
 """What is also asked with identical fetches under way sent once."""
 
@@ -22,6 +27,21 @@ async def measure(field: Field, left_out: Sequence[str]) -> tuple[Table, ...]:
         for operation in OPERATIONS
         if operation.name in SHARED
     }
+    # Read before ours is made to grow, which nobody else is.
+    memory = tables.memory(field.running)
+    growth = [
+        *[
+            (
+                f"entities: {count:,}",
+                await field.compare(products(count), shares=False, connections=ENTITIES_CONNECTIONS, only=OURS),
+            )
+            for count in ENTITIES
+        ],
+        *[
+            (f"medium, connections: {count:,}", await field.compare(MEDIUM, shares=False, connections=count, only=OURS))
+            for count in CONNECTIONS
+        ],
+    ]
     not_started = [f"Did not start, and is not counted: {name}." for name in field.failed]
     each = []
     for shares, level in ((False, alone), (True, shared)):
@@ -30,8 +50,9 @@ async def measure(field: Field, left_out: Sequence[str]) -> tuple[Table, ...]:
                 size = len(orjson.dumps(await operation.answer()))
                 each.append(tables.workload(operation, level[operation.name], shares=shares, bytes_of_answer=size))
     return (
-        tables.glance(alone, shared, [*left_out, *not_started]),
+        tables.glance(alone, shared, [node_version(), *left_out, *not_started]),
         tables.ratios(alone, shared),
         *each,
-        tables.memory(field.running),
+        memory,
+        tables.growth(growth, ENTITIES_CONNECTIONS),
     )

@@ -48,7 +48,7 @@ def glance(alone: Courses, shared: Courses, left_out: Sequence[str]) -> Table:
         note=f"Every gateway in front of the same four subgraphs, which remember their answers; {CONNECTIONS} connections."
         f" {TURNS} slices of {SLICE_S:.0f} s each, in turns; the figure is the median. User and system time of the gateway"
         " and of what it started. Nothing is shared between requests, except in the columns that say so: there, identical"
-        f" requests under way to a subgraph are sent once. {' '.join(left_out)}".rstrip(),
+        f" requests under way to a subgraph are sent once. {' '.join(filter(None, left_out))}".rstrip(),
         columns=("gateway", *(name for name, _ in columns)),
         rows=tuple(rows),
     )
@@ -99,6 +99,25 @@ def workload(operation: Operation, courses: Sequence[Course], *, shares: bool, b
         columns=(
             *("gateway", "CPU ms", "fetches alone", "fetches under load", "requests", "requests/s", "p50 ms", "p99 ms"),
         ),
+        rows=tuple(rows),
+    )
+
+
+def growth(found: Sequence[tuple[str, Sequence[Course]]], connections: int) -> Table:
+    """Ours alone."""
+    rows: list[tuple[Cell, ...]] = []
+    for name, (course,) in found:
+        if course.failure is not None:
+            rows.append((f"{name}: not counted, {course.failure}", *[None] * 5))
+            continue
+        latencies = course.latencies
+        rows.append((name, course.fetches, course.cpu_ms, course.per_second, latencies.p50, latencies.p99))
+    return Table(
+        name="rivals_growth",
+        title="How ours grows",
+        note="Nothing shared. An entity is a product whose stock and shipping estimate another subgraph knows, asked for over"
+        f" {connections} connections.",
+        columns=("ours", "fetches", "CPU ms", "requests/s", "p50 ms", "p99 ms"),
         rows=tuple(rows),
     )
 

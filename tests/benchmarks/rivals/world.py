@@ -196,3 +196,13 @@ OPERATIONS: tuple[Operation, ...] = (
         variables={"id": f"u{PLACEHOLDER}"},
     ),
 )
+
+
+def products(count: int) -> Operation:
+    """So many entities, each fetched from another subgraph with what that requires."""
+    return Operation(
+        name=f"{count} products",
+        what=f"{count} products",
+        document=f"query Products($first: Int!) {{ topProducts(first: $first) {{ {_PRODUCT} }} }}",
+        variables={"first": count},
+    )
