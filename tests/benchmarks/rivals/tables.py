@@ -46,7 +46,7 @@ def glance(alone: Courses, shared: Courses, left_out: Sequence[str]) -> Table:
         name="rivals",
         title="CPU of the gateway per request, ms",
         note=f"Every gateway in front of the same four subgraphs, which remember their answers; {CONNECTIONS} connections."
-        f" {TURNS} slices of {SLICE_S:.0f} s each, in turns; the figure is the median. User and system time of the gateway"
+        f" {TURNS} slices of {SLICE_S:.0f} s each, in turns; the figure is the median. Columns were measured one after the other: compare within one. User and system time of the gateway"
         " and of what it started. Nothing is shared between requests, except in the columns that say so: there, identical"
         f" requests under way to a subgraph are sent once. {' '.join(filter(None, left_out))}".rstrip(),
         columns=("gateway", *(name for name, _ in columns)),
