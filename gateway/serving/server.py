@@ -85,7 +85,8 @@ async def _run(
     settings: Settings, supergraph: Supergraph, extend: Extend | None, listening: socket.socket, ready: str
 ) -> None:
     gateway = Gateway(settings, supergraph, extend=extend)
-    await gateway.serve(listening, on_start=lambda: print(ready, file=sys.stderr, flush=True))
+    # In one piece: several workers say it to one terminal.
+    await gateway.serve(listening, on_start=lambda: print(ready + "\n", end="", file=sys.stderr, flush=True))
 
 
 async def _rehearse(settings: Settings, supergraph: Supergraph, extend: Extend | None) -> None:

@@ -16,9 +16,9 @@ import pytest
 
 from tests.kit.running_gateway import supergraph_sdl
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(120)
 READY = re.compile(r"Gateway ready on (\S+)/graphql: .*, worker (\d+) of 2")
-DEADLINE_S = 20
+DEADLINE_S = 30
 
 
 class Workers:
@@ -39,7 +39,6 @@ class Workers:
         ]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(command, stderr=log)
-        self.url = self.ready(2)[0][0]
 
     def ready(self, count: int) -> list[tuple[str, str]]:
         """The lines that say a worker is ready, once there are so many."""
@@ -50,6 +49,10 @@ class Workers:
             time.sleep(0.02)
         return found
 
+    @property
+    def url(self) -> str:
+        return self.ready(1)[0][0]
+
     def ask(self) -> httpx.Response:
         return httpx.post(f"{self.url}/graphql", json={"query": "{ __typename }"}, trust_env=False)
 
@@ -57,10 +60,13 @@ class Workers:
 @pytest.fixture
 def workers(tmp_path: Path) -> Iterator[Workers]:
     running = Workers(tmp_path)
-    yield running
-    if running.process.poll() is None:
-        running.process.kill()
-    running.process.wait(DEADLINE_S)
+    try:
+        running.ready(2)
+        yield running
+    finally:
+        if running.process.poll() is None:
+            running.process.kill()
+        running.process.wait(DEADLINE_S)
 
 
 def alive(pid: int) -> bool:
