@@ -30,7 +30,7 @@ from graphql.language import BooleanValueNode, Visitor, visit
 
 from gateway.errors import LimitExceeded, OperationUnknown
 from gateway.plan import Condition, OperationKind
-from gateway.selection import print_arguments
+from gateway.selection import FieldSet, print_arguments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +148,8 @@ class ResponseKeys:
     counts: dict[str, int] = field(default_factory=dict)
     repeated: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
     """(field name, printed arguments) of an object or of a mutation's root field → response key → canonical key."""
+    fragile: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    """(field name, printed arguments) of an object the client wants → names of fields below it that null it when they fail."""
 
     def key(self, name: str, arguments: str) -> str:
         found = self.known.get((name, arguments))
@@ -166,6 +168,13 @@ class ResponseKeys:
             names[response_key] = self.key(name, f"{arguments} as {response_key}" if names else arguments)
         return names[response_key]
 
+    def required_key(self, name: str, arguments: str, fields: FieldSet) -> str:
+        """Of what a key or a requirement takes: another object than the client's where that may be null for the sake of
+        fields that are not required."""
+        if fields and self.fragile.get((name, arguments), frozenset()) - _names(fields):
+            return self.apart_key(name, arguments, "")
+        return self.key(name, arguments)
+
     def all(self, name: str, arguments: str) -> frozenset[str]:
         """Every canonical key these have: several for what was asked for under several names."""
         first = self.known.get((name, arguments))
@@ -173,7 +182,11 @@ class ResponseKeys:
 
     def copy(self) -> ResponseKeys:
         repeated = {each: dict(names) for each, names in self.repeated.items()}
-        return ResponseKeys(dict(self.known), dict(self.counts), repeated)
+        return ResponseKeys(dict(self.known), dict(self.counts), repeated, self.fragile)
+
+
+def _names(fields: FieldSet) -> set[str]:
+    return {name for each in fields for name in (each.name, *_names(each.fields))}
 
 
 def _block(selections: tuple[Selection, ...], wanted: int, current: int) -> tuple[Selection, ...]:

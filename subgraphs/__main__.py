@@ -24,7 +24,7 @@ from pydantic import ValidationError
 
 from subgraphs.chassis.app import Service, create_app, drain
 from subgraphs.chassis.config import PORTS, ServiceSettings, local_peers, settings_error_line
-from subgraphs.chassis.http_bounds import BoundedHttp
+from subgraphs.chassis.http_bounds import IDLE_S, BoundedHttp
 from subgraphs.chassis.mongo import DatabaseUnreachable, Mongo
 from subgraphs.chassis.process import dies_with
 from subgraphs.chassis.telemetry import configure_logging
@@ -102,6 +102,7 @@ def serve(
             lifespan="on",
             log_config=None,
             access_log=False,
+            timeout_keep_alive=IDLE_S,
             timeout_graceful_shutdown=int(settings.drain_timeout_s),
         )
     )

@@ -220,7 +220,7 @@ class _Request:
                 (
                     RequiredField(
                         name=item.name,
-                        key=self.operation.keys.key(item.name, item.arguments),
+                        key=self.operation.keys.required_key(item.name, item.arguments, item.fields),
                         nullable=of.nullable,
                         fields=below,
                     ),

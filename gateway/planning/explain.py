@@ -214,7 +214,10 @@ class _Explainer:
             first = (*here, taken.need.key)[len(there)]
             for object_type, given in consumer.inputs.items():
                 for index, (_, fields) in enumerate(given.fields):
-                    if not any(self.operation.keys.key(item.name, item.arguments) == first for item in fields):
+                    if not any(
+                        self.operation.keys.required_key(item.name, item.arguments, item.fields) == first
+                        for item in fields
+                    ):
                         continue
                     if index == 0:
                         yield "key", fields, given.typename

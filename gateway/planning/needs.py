@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 from gateway.operation import Field, Operation, ResponseKeys, Selection
 from gateway.plan import Guard
 from gateway.planning.guards import ALWAYS, both, either_of
+from gateway.query_graph import QueryGraph
 from gateway.selection import FieldSet
 from gateway.supergraph import Supergraph
 
@@ -70,10 +71,45 @@ def of_field_set(fields: FieldSet, object_type: str, supergraph: Supergraph, key
                 told = (supergraph.possible[known[field.name].name], Need(name=TYPENAME, key=TYPENAME))
                 below = (told, *(pair for pair in below if pair[1].name != TYPENAME))
             leaves = sum(need.leaves for _, need in below) or 1
-        key = keys.key(field.name, field.arguments)
+        key = keys.required_key(field.name, field.arguments, field.fields)
         need = Need(name=field.name, key=key, arguments=field.arguments, below=below, leaves=leaves)
         found.append(((object_type,), need))
     return tuple(found)
+
+
+def fragile(blocks: Iterable[Needs], graph: QueryGraph) -> dict[tuple[str, str], frozenset[str]]:
+    """(field name, printed arguments) of an object → the fields wanted below it that null it in its subgraph when they fail.
+
+    Keys are not among them: an object without its key is none.
+    """
+    found: dict[tuple[str, str], frozenset[str]] = {}
+
+    def visit(needs: Needs) -> dict[str, frozenset[str]]:
+        """Field → the subgraphs in which the object above is null without it."""
+        names: dict[str, frozenset[str]] = {}
+        for types, need in needs:
+            if need.name == TYPENAME:
+                continue
+            of = [graph.strictness[each, need.name] for each in types]
+            below: dict[str, frozenset[str]] = {}
+            if need.below is not None:
+                owners = frozenset[str]().union(*(each.owners for each in of))
+                below = {name: where & owners for name, where in visit(need.below).items() if where & owners}
+                if below:
+                    known = found.get((need.name, need.arguments), frozenset())
+                    found[need.name, need.arguments] = known.union(below)
+            strict = frozenset[str]().union(*(each.strict for each in of))
+            if strict and need.name not in graph.key_names:
+                names[need.name] = names.get(need.name, frozenset()) | strict
+            passing = frozenset[str]().union(*(each.strict_throughout for each in of))
+            for name, where in below.items():
+                if where & passing:
+                    names[name] = names.get(name, frozenset()) | where & passing
+        return names
+
+    for needs in blocks:
+        visit(needs)
+    return found
 
 
 def _grouped(needs: Needs) -> Needs:

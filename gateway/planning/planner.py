@@ -12,7 +12,7 @@ from gateway.plan import QueryPlan
 from gateway.planning.assemble import assemble
 from gateway.planning.choices import Choices, Cost, Search
 from gateway.planning.fetch_graph import FetchGraph
-from gateway.planning.needs import Needs, of_operation
+from gateway.planning.needs import Needs, fragile, of_operation
 from gateway.planning.passes import Bundle, batch
 from gateway.planning.passes.batch import depth
 from gateway.planning.reach import Coverage, Reach
@@ -59,6 +59,7 @@ class Planner:
         needs = [
             of_operation(operation.block(block), self.graph.supergraph) for block in range(len(operation.deferrals) + 1)
         ]
+        operation.keys.fragile = fragile(needs, self.graph)
         coverage = Coverage(self.graph, self.reach)
 
         def walk(choices: Choices) -> tuple[Cost, tuple[Walk, list[Bundle], Cost]]:

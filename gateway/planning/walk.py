@@ -701,7 +701,8 @@ class Walk:
                 and (move := self.graph.follow(other.group.subgraph, other.view, other.knows(object_type), item.name))
                 and (
                     move[2]
-                    or self.keys.key(item.name, item.arguments) in other.tree.fields.get(other.knows(object_type), {})
+                    or self.keys.required_key(item.name, item.arguments, item.fields)
+                    in other.tree.fields.get(other.knows(object_type), {})
                 )
             ]
             if able and all(self.fetches.depends(other.group, visit.group) for other in able):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.query_graph.graph import EntityMove, FieldMove, QueryGraph
+from gateway.query_graph.graph import EntityMove, FieldMove, QueryGraph, Strictness
 from gateway.selection import FieldSet
 from gateway.supergraph import Subgraph, Supergraph
 
@@ -29,7 +29,36 @@ def build(supergraph: Supergraph) -> QueryGraph:
             kind: tuple(name for name, subgraph in supergraph.subgraphs.items() if kind in subgraph.roots)
             for kind in supergraph.roots
         },
+        strictness=_strictness(supergraph),
+        key_names=frozenset(
+            name
+            for subgraph in supergraph.subgraphs.values()
+            for of in subgraph.types.values()
+            for key in of.keys
+            for name in _names(key.fields)
+        ),
     )
+
+
+def _strictness(supergraph: Supergraph) -> dict[tuple[str, str], Strictness]:
+    found: dict[tuple[str, str], tuple[set[str], set[str], set[str]]] = {}
+    for subgraph in supergraph.subgraphs.values():
+        for of in subgraph.types.values():
+            for each in supergraph.possible[of.name] if of.interface_object else (of.name,):
+                for field in of.fields.values():
+                    owners, strict, throughout = found.setdefault((each, field.name), (set(), set(), set()))
+                    if field.external:
+                        continue
+                    owners.add(subgraph.name)
+                    if not field.type.nullable:
+                        strict.add(subgraph.name)
+                        if field.type.text.count("!") == field.type.list_depth + 1:
+                            throughout.add(subgraph.name)
+    return {each: Strictness(*(frozenset(names) for names in where)) for each, where in found.items()}
+
+
+def _names(fields: FieldSet) -> set[str]:
+    return {name for each in fields for name in (each.name, *_names(each.fields))}
 
 
 def _fields(subgraph: Subgraph) -> dict[str, dict[str, FieldMove]]:

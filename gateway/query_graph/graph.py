@@ -45,6 +45,16 @@ class EntityMove:
     """Some field of the key may be null, and an object where it is cannot be entered this way."""
 
 
+@dataclass(frozen=True, slots=True)
+class Strictness:
+    """The subgraphs that resolve a field of an object type, and those of them in which it may not be null."""
+
+    owners: frozenset[str]
+    strict: frozenset[str]
+    strict_throughout: frozenset[str]
+    """Nor any item of it: there an item that fails takes the object with it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryGraph:
     """The tables. Keys are names; every container iterates in a fixed order."""
@@ -63,6 +73,11 @@ class QueryGraph:
     """Root type → kind."""
     entered: Mapping[OperationKind, tuple[str, ...]]
     """Kind → the subgraphs with such a root."""
+
+    strictness: Mapping[tuple[str, str], Strictness]
+    """(Object type, field) → where it may not be null."""
+    key_names: frozenset[str]
+    """The names of all fields that occur in keys."""
 
     def is_stand_in(self, subgraph: str, type_name: str) -> bool:
         known = self.supergraph.subgraphs[subgraph].types.get(type_name)

@@ -31,7 +31,7 @@ from gateway.pipeline.pipeline import Pipeline
 from gateway.serving.app import Application, create_app
 from gateway.serving.workers import supervise
 from gateway.supergraph import Supergraph
-from subgraphs.chassis.http_bounds import BoundedHttp
+from subgraphs.chassis.http_bounds import IDLE_S, BoundedHttp
 from subgraphs.chassis.identity import IdentitySigner
 from subgraphs.chassis.telemetry import configure_logging, logger
 
@@ -173,6 +173,7 @@ def _uvicorn_config(app: Starlette, settings: Settings) -> uvicorn.Config:
         log_level="warning",  # what it has to say of starting and stopping, our own line says better
         access_log=False,
         server_header=False,
+        timeout_keep_alive=IDLE_S,
         timeout_graceful_shutdown=settings.stop_grace_s,
     )
 

@@ -16,6 +16,9 @@ HEAD_BYTES_MAX: Final = 64 * 1024
 """Request line, headers, chunk frames and trailers of one request, to within one read of the socket."""
 HEAD_S_MAX: Final = 10.0
 """From the connection, or a request's first byte, to the end of its headers."""
+IDLE_S: Final = 75
+"""A connection without a request is closed after that. Longer than clients keep theirs (httpx: 5 s, browsers and proxies up to
+a minute): who closes first cannot close while the other is sending."""
 
 _TOO_LARGE: Final = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"

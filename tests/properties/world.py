@@ -383,7 +383,7 @@ class World:
                 if not all(self.nullable(name, key_field, 0)) or (name, key_field) in self.needed_fields:
                     continue
                 near = self._connected_without(name, key_field)
-                outside = [each for each in self.fields_of(name) if not self.resolvers(name, each) & near]
+                outside = [each for each in self.fields_of(name) if not self._resolved_in(name, each, near)]
                 if near and all(self._may_be_missing(name, each) for each in outside if each != key_field):
                     found[name] = (key_field, near)
                     break
@@ -420,6 +420,12 @@ class World:
                     if any(nullable) and not all(nullable) and self.results(name, field_name) & self.objects:
                         return True
         return False
+
+    def _resolved_in(self, type_name: str, field_name: str, near: set[str]) -> bool:
+        """Whether one of these surely resolves the field. Where an override has a label, all that may must be among them."""
+        resolvers = self.resolvers(type_name, field_name)
+        labelled = any(rules.label for _, _, rules in self.declared(type_name, field_name))
+        return resolvers <= near if labelled else bool(resolvers & near)
 
     def _connected_without(self, type_name: str, key_field: str) -> set[str]:
         """The largest set of subgraphs that share a key which is never null, and has nothing to do with this field."""
