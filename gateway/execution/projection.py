@@ -309,8 +309,11 @@ class AbstractNode:
 
     def selecting(self, key: str | int) -> ObjectNode | None:
         """For an object that is not there: the node of the first type whose fields include this key."""
-        nodes = (self._of(each) for each in sorted(self._possible))
-        return next((node for node in nodes if node and node.selects(key)), None)
+        return next((node for node in self.nodes() if node.selects(key)), None)
+
+    def nodes(self) -> Iterator[ObjectNode]:
+        """The nodes of all types."""
+        return (found for each in sorted(self._possible) if (found := self._of(each)) is not None)
 
     def _of(self, typename: str | None) -> ObjectNode | None:
         if typename not in self._by_type:
@@ -491,6 +494,19 @@ def client_paths(node: Node, value: Any, path: ResponsePath) -> list[ResponsePat
     return list(dict.fromkeys(_client_paths(node, value, path, ())))
 
 
+def _selected(node: Node | None, path: ResponsePath) -> bool:
+    """Whether a place of the merged tree is selected whole, for objects of some types at least."""
+    if isinstance(node, ListNode):
+        return _selected(node.item, path[1:] if path and isinstance(path[0], int) else path)
+    if not path:
+        return node is not None
+    if isinstance(node, AbstractNode):
+        return any(_selected(each, path) for each in node.nodes())
+    if isinstance(node, ObjectNode):
+        return any(key == path[0] and _selected(below, path[1:]) for _, key, below, _, _ in node.fields)
+    return False
+
+
 def _client_paths(node: Node, value: Any, path: ResponsePath, so_far: ResponsePath) -> Iterator[ResponsePath]:
     if not path:
         yield so_far
@@ -502,8 +518,11 @@ def _client_paths(node: Node, value: Any, path: ResponsePath, so_far: ResponsePa
         if chosen is None:
             yield so_far
             return
-        if value.__class__ is dict and not chosen.selects(step) and node.selecting(step) is not None:
-            return
+        if value.__class__ is dict and not _selected(chosen, path):
+            if not chosen.selects(step) and node.selecting(step) is not None:
+                return
+            if any(_selected(each, path) for each in node.nodes()):
+                return
         node = chosen
     if isinstance(node, ListNode) and isinstance(step, int):
         inside = value[step] if value.__class__ is list and 0 <= step < len(value) else None
