@@ -567,7 +567,8 @@ class World:
         if (
             choice.index == SEVERED
             and type_name in self.severed
-            and not self.resolvers(thing.type, name) <= self.severed[type_name][1]
+            # Also who only provides the field speaks of it.
+            and not {each.name for each, _, _ in declared} <= self.severed[type_name][1]
         ):
             choice = self.pool(type_name)[0]
         return choice
