@@ -85,11 +85,17 @@ class EntityInput:
     """One ``_entities`` selection of a fetch: where the objects are, what to send; the answers go to the same place."""
 
     path: Path
+    also: tuple[Path, ...] = ()
+    """More places of whose objects the same is asked; only where that is leaves alone."""
     representations: tuple[Representation, ...]
     """Tried in order; the first whose ``runtime_types`` match is used. An object that none matches is left alone."""
     variable: str = "representations"
     alias: str = "_entities"
     """The response key of this selection. Two selections in one request have different aliases *and* variables."""
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        return (self.path, *self.also)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,7 +252,8 @@ def _fetch_lines(fetch: Fetch) -> list[str]:
     if fetch.reason:
         lines.append(f"      why: {fetch.reason}")
     for entity in fetch.entities:
-        lines.append(f"      ${entity.variable} at {_path_text(entity.path)}")
+        for at, path in enumerate(entity.paths):
+            lines.append(f"      {'and' if at else f'${entity.variable}'} at {_path_text(path)}")
         for representation in entity.representations:
             of = f" of {' | '.join(representation.runtime_types)}" if representation.runtime_types else ""
             lines.append(f"        {representation.typename}{of} {_required_text(representation.fields)}")
@@ -312,6 +319,7 @@ def _fetch_json(fetch: Fetch) -> dict[str, Any]:
         "entities": [
             {
                 "path": _path_json(entity.path),
+                "also": [_path_json(path) for path in entity.also],
                 "variable": entity.variable,
                 "alias": entity.alias,
                 "representations": [

@@ -441,7 +441,7 @@ class Execution:
     def waiting(self, entities: Entities, slots: list[list[Object]]) -> list[tuple[ResponsePath, Object]]:
         """The objects of these slots with their places; one object may have several."""
         wanted = {id(each) for slot in slots for each in slot}
-        return [(path, each) for path, each in places_at(self.tree, entities.path) if id(each) in wanted]
+        return [(path, each) for at in entities.paths for path, each in places_at(self.tree, at) if id(each) in wanted]
 
     def missing_in(
         self, path: ResponsePath, of: Object, keys: tuple[str, ...], shape: ObjectNode

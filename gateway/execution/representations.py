@@ -76,10 +76,11 @@ class Specification:
 class Entities:
     """One ``EntityInput``, ready to gather."""
 
-    __slots__ = ("_any", "_by_type", "alias", "path", "variable")
+    __slots__ = ("_any", "_by_type", "alias", "path", "paths", "variable")
 
     def __init__(self, given: EntityInput) -> None:
         self.path = given.path
+        self.paths = given.paths
         self.variable = given.variable
         self.alias = given.alias
         self._by_type: dict[str, Specification] = {}
@@ -94,8 +95,8 @@ class Entities:
                     self._any = specification
 
     def gather(self, tree: Object, window: Window = EVERYTHING) -> Gathered:
-        """The representations of all objects at the path that have what theirs needs, each once."""
-        return self.gather_of(objects_at(tree, self.path, window))
+        """The representations of all objects at the paths that have what theirs needs, each once."""
+        return self.gather_of(each for path in self.paths for each in objects_at(tree, path, window))
 
     def gather_of(self, objects: Iterable[Object]) -> Gathered:
         """The same of some of the objects."""

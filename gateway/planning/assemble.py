@@ -7,6 +7,7 @@ conflict inside one document, variables. What does not: any choice of subgraph.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from gateway.operation import Operation
 from gateway.plan import (
@@ -71,6 +72,16 @@ def _ancestors(fetches: list[Fetch], number: int) -> set[int]:
     return found
 
 
+@dataclass(slots=True, kw_only=True)
+class _Asked:
+    """One ``_entities`` selection of a request."""
+
+    paths: list[Path]
+    representations: tuple[Representation, ...]
+    body: str
+    leaves: bool
+
+
 class _Request:
     """One fetch being written."""
 
@@ -92,21 +103,20 @@ class _Request:
         kind = self.operation.kind if not first.entity and first.place.parent is None else OperationKind.QUERY
         entities: list[EntityInput] = []
         if first.entity:
+            asked = self.asked()
             parts = []
-            merged = self.by_path()
-            for index, groups in enumerate(merged):
-                several = f"_{index + 1}" if len(merged) > 1 else ""
+            for index, each in enumerate(asked):
+                several = f"_{index + 1}" if len(asked) > 1 else ""
                 entity = EntityInput(
-                    path=groups[0].place.path(),
-                    representations=self.representations(groups),
+                    path=each.paths[0],
+                    also=tuple(each.paths[1:]),
+                    representations=each.representations,
                     variable=f"representations{several}",
                     alias=f"_entities{several}",
                 )
                 entities.append(entity)
-                self.find_conflicts([(group.tree, tuple(group.tree.fields)) for group in groups], ())
                 alias = f"{entity.alias}: " if several else ""
-                body = " ".join(dict.fromkeys(part for group in groups for part in self.entity_body(group)))
-                parts.append(f"{alias}_entities(representations: ${entity.variable}) {{ {body or TYPENAME} }}")
+                parts.append(f"{alias}_entities(representations: ${entity.variable}) {{ {each.body} }}")
             body = " ".join(parts)
         else:
             static = first.place.static
@@ -137,6 +147,37 @@ class _Request:
             block=self.bundle.block,
             reason="; ".join(dict.fromkeys(reason for group in self.bundle.groups for reason in group.reasons)),
         )
+
+    def asked(self) -> list[_Asked]:
+        """The ``_entities`` selections to be; places where leaves alone are asked of equal representations share one.
+
+        Their objects then get the same values, each its own. What lies below a field would be one object for all.
+        """
+        found: list[_Asked] = []
+        for groups in self.by_path():
+            renamed = len(self.renames)
+            self.find_conflicts([(group.tree, tuple(group.tree.fields)) for group in groups], ())
+            body = " ".join(dict.fromkeys(part for group in groups for part in self.entity_body(group))) or TYPENAME
+            representations = self.representations(groups)
+            leaves = (
+                len(self.renames) == renamed
+                and not self.operation.incremental
+                and not any(group.contexts for group in groups)
+                and all(
+                    selected.below is None
+                    for group in groups
+                    for fields in group.tree.fields.values()
+                    for selected in fields.values()
+                )
+            )
+            path = groups[0].place.path()
+            for each in found if leaves else ():
+                if each.leaves and each.body == body and each.representations == representations:
+                    each.paths.append(path)
+                    break
+            else:
+                found.append(_Asked(paths=[path], representations=representations, body=body, leaves=leaves))
+        return found
 
     def by_path(self) -> list[list[Group]]:
         """The bundle's groups, those with one path and equal inputs together."""

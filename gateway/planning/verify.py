@@ -232,10 +232,13 @@ class _Run:
             if node is None or node.name.value != "_entities":
                 self.problem(f"fetch {fetch.id} has no _entities selection {entity.alias}")
                 continue
-            for target in self.at(fetch, entity.path):
-                self.entity(fetch, subgraph, entity, node, target)
+            for path in entity.paths:
+                for target in self.at(fetch, path):
+                    self.entity(fetch, subgraph, entity, path, node, target)
 
-    def entity(self, fetch: Fetch, subgraph: Subgraph, entity: EntityInput, node: FieldNode, target: _Object) -> None:
+    def entity(
+        self, fetch: Fetch, subgraph: Subgraph, entity: EntityInput, path: Path, node: FieldNode, target: _Object
+    ) -> None:
         representation = next(
             (each for each in entity.representations if not each.runtime_types or target.type in each.runtime_types),
             None,
@@ -247,9 +250,9 @@ class _Run:
         if known is None:
             self.problem(f"{where} sends {representation.typename}, which that subgraph does not know")
             return
-        if representation.runtime_types and not self.type_known(fetch, entity.path, target):
+        if representation.runtime_types and not self.type_known(fetch, path, target):
             self.problem(f"{where} needs the __typename of {target.type}, which no earlier fetch told")
-        if not all(self.context_available(fetch, entity.path, context) for context in fetch.contexts):
+        if not all(self.context_available(fetch, path, context) for context in fetch.contexts):
             if self.before[fetch.id] <= self.sent:
                 self.problem(f"{where} takes a context's value from where no earlier fetch brought it")
             return

@@ -9,8 +9,8 @@ After::
 
     1 catalog   first: _entities at lines.@.variant, second: _entities at gift.variant    after 0
 
-Groups are bundled when they wait for the same groups, so nobody starts later than before; groups of one place (one
-path) also when they are merely of the same round, since the objects are the same and one request for them is the rule.
+Groups are bundled when they are of one round, so no round is added. They may wait for different groups of the rounds before:
+then the request starts when the last of these is done. One request less costs both sides less than that wait, as a rule.
 Guards must be equal, or the request would be sent for the part that nobody wants, and so must deferred blocks, or one would
 wait for what is in the other.
 """
@@ -66,10 +66,8 @@ def batch(fetches: FetchGraph) -> list[Bundle]:
                     continue
                 if bundle.guard != guards[group.id]:
                     continue
-                same_wait = {id(each) for each in bundle.after} == {id(each) for each in after}
-                if same_wait or first.place.path() == group.place.path():
-                    found = bundle
-                    break
+                found = bundle
+                break
         if found is None:
             found = Bundle(groups=[], guard=guards[group.id], after=[])
             bundles.append(found)

@@ -70,10 +70,11 @@ export function explorer(place) {
     drawPlan();
   }
 
-  /** Where a fetch's answers go, as text: its own path, or that of its first entities. */
+  /** Where a fetch's answers go, as text: its own path, or those of its first entities. */
   function placeOf(fetch) {
-    const path = fetch.path.length ? fetch.path : (fetch.entities[0]?.path ?? []);
-    return path.map((segment) => segment.types?.join("|") ?? segment).join(".");
+    const [first] = fetch.entities;
+    const paths = first ? [first.path, ...first.also] : [fetch.path];
+    return paths.map((path) => path.map((segment) => segment.types?.join("|") ?? segment).join(".")).join(" and ");
   }
 
   async function drawPlan() {
