@@ -119,6 +119,8 @@ class Settings(BaseSettings):
     ``ws://`` or ``wss://`` URL of its socket, or ``auto``, which the others are: first SSE, then the socket."""
     share_fetches: bool = True
     """Identical query fetches under way to a subgraph, on behalf of one identity, are one request."""
+    compile_after: Annotated[int, Field(ge=0)] = 10
+    """How often a query's plan runs before it is compiled. 1: at once, 0: never."""
     subscription_join: Literal["start", "any"] = "start"
     """When equal subscriptions may join one upstream stream: before its first event, or at any time. A late joiner
     misses what the stream began with, for example a snapshot."""

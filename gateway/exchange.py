@@ -5,7 +5,7 @@ What belongs here: the notes and their JSON. What does not: HTTP, and what the r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,6 +48,13 @@ class GraphQLResponse:
     """What comes later (``gateway.incremental``); nothing, in an ordinary response."""
     _encoded: list[bytes] = field(default_factory=list, init=False, repr=False, compare=False)
 
+    @classmethod
+    def written(cls, encoded: bytes) -> GraphQLResponse:
+        """A response without errors of which there is the JSON already; ``data`` is read from it if anyone asks."""
+        response = cls(data=_Written(encoded))
+        response._encoded.append(encoded)
+        return response
+
     def as_json(self) -> dict[str, Any]:
         body: dict[str, Any] = {}
         if self.errors:
@@ -62,6 +69,28 @@ class GraphQLResponse:
         if not self._encoded:
             self._encoded.append(encode(self.as_json()))
         return self._encoded[0]
+
+
+class _Written(Mapping[str, Any]):
+    """The ``data`` of a response in JSON."""
+
+    def __init__(self, encoded: bytes) -> None:
+        self._encoded = encoded
+        self._read: Mapping[str, Any] | None = None
+
+    def _data(self) -> Mapping[str, Any]:
+        if self._read is None:
+            self._read = orjson.loads(self._encoded)["data"]
+        return self._read
+
+    def __getitem__(self, key: str) -> Any:
+        return self._data()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._data())
+
+    def __len__(self) -> int:
+        return len(self._data())
 
 
 def encode(value: Any) -> bytes:

@@ -165,7 +165,7 @@ def _result(response: GraphQLResponse) -> CallToolResult:
     if response.data is None or (any(value is None for value in response.data.values()) and response.errors):
         said = "; ".join(str(error["message"]) for error in response.errors[:PROBLEMS_SHOWN_MAX])
         return _refused(said or "There is no answer.")
-    content = [TextContent(text=encode(response.data).decode())]
+    content = [TextContent(text=encode(dict(response.data)).decode())]
     for error in response.errors[:PROBLEMS_SHOWN_MAX]:
         content.append(TextContent(text=f"Missing from this answer: {error['message']}"))
     return CallToolResult(content=list(content), structured_content=dict(response.data))

@@ -10,7 +10,8 @@ tree knows all the runtime types it ever will, so that a fetch and the one besid
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor as ThreadExecutor
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
@@ -20,6 +21,7 @@ from graphql import FieldNode, GraphQLSchema, InlineFragmentNode, OperationDefin
 from gateway.config import Settings
 from gateway.errors import SubgraphError, SubgraphReplyInvalid
 from gateway.exchange import GraphQLResponse, encode
+from gateway.execution.compiled import Heat, Program, Programs
 from gateway.execution.errors import Report, ResponsePath
 from gateway.execution.introspection import Introspection
 from gateway.execution.projection import ObjectNode, Projection, client_paths
@@ -34,7 +36,7 @@ from gateway.execution.representations import (
     places_at,
     rename,
 )
-from gateway.execution.transport import FetchContext, SubgraphAddress, Transport
+from gateway.execution.transport import FetchContext, SubgraphAddress, Transport, response_in
 from gateway.operation import Operation
 from gateway.plan import Fetch, Guard, OperationKind, QueryPlan
 from gateway.supergraph import Supergraph
@@ -59,6 +61,7 @@ class Executable:
     projection: Projection
     introspection: Introspection
     has_contexts: bool
+    heat: Heat
 
 
 class Step:
@@ -75,6 +78,10 @@ class Step:
             head["operationName"] = fetch.operation_name
         self.prefix = encode(head)[:-1]
         self._filled: dict[str, tuple[str, ...]] | None = None
+
+    def sent(self, variables: Variables) -> dict[str, Any]:
+        """Those of the client's variables that the fetch names; one that was left out is left out here too."""
+        return {name: variables[name] for name in self.fetch.variables if name in variables}
 
     def body(self, variables: Variables) -> bytes:
         if not variables:
@@ -136,8 +143,16 @@ class Trouble:
 class Executor:
     """Executes over one supergraph. One a snapshot; it keeps nothing of a request."""
 
-    def __init__(self, supergraph: Supergraph, transport: Transport, settings: Settings) -> None:
+    def __init__(
+        self,
+        supergraph: Supergraph,
+        transport: Transport,
+        settings: Settings,
+        worker: ThreadExecutor | None = None,
+    ) -> None:
+        """Plans that prove hot are compiled on ``worker``; without one, where they are run."""
         self.schema = supergraph.api_schema
+        self.programs = Programs(supergraph, after=settings.compile_after, worker=worker)
         self.transport = transport
         self.development = settings.development
         self.representations_max = settings.limits.representations_max
@@ -163,14 +178,16 @@ class Executor:
                 # What a subscription's fetches take from the event is there before any of them starts.
                 if earlier in followers:
                     followers[earlier].append(position[fetch.id])
+        projection = Projection(operation, schema)
         return Executable(
             plan=plan,
             operation=operation,
             steps=tuple(Step(fetch, tuple(followers[fetch.id])) for fetch in plan.fetches),
             upstream=Step(plan.subscription, ()) if plan.subscription is not None else None,
-            projection=Projection(operation, schema),
+            projection=projection,
             introspection=Introspection(operation, schema),
             has_contexts=any(fetch.contexts for fetch in plan.fetches),
+            heat=Heat(plan, projection, operation.name or "without a name"),
         )
 
     async def execute(
@@ -182,7 +199,14 @@ class Executor:
         errors: Sequence[Mapping[str, Any]] = (),
     ) -> GraphQLResponse:
         """Runs a query or a mutation to its response. Only a bug raises; whatever a subgraph does is in ``errors``."""
-        return await Execution(self, executable, variables, context, errors).run()
+        execution = Execution(self, executable, variables, context, errors)
+        if not errors and not executable.introspection.wanted:
+            program = self.programs.get(executable.heat, variables)
+            if program is not None:
+                encoded = await execution.run_compiled(program)
+                if encoded is not None:
+                    return GraphQLResponse.written(encoded)
+        return await execution.run()
 
     async def execute_event(
         self,
@@ -203,7 +227,7 @@ class Executor:
 class Execution:
     """One request on its way."""
 
-    __slots__ = ("context", "executable", "executor", "report", "tree", "trouble", "variables", "windows")
+    __slots__ = ("context", "executable", "executor", "replies", "report", "tree", "trouble", "variables", "windows")
 
     def __init__(
         self,
@@ -221,6 +245,8 @@ class Execution:
         self.tree: Object = {}
         self.trouble: list[Trouble] = []
         self.windows: Windows = {}
+        self.replies: dict[tuple[int, bytes], bytes | SubgraphError] | None = None
+        """What a compiled plan was answered, by fetch and body."""
 
     def tail(self, windows: Windows) -> Execution:
         """The same request, the same tree, for other objects."""
@@ -232,33 +258,45 @@ class Execution:
         if self.executable.introspection.wanted:
             merge(self.tree, self.executable.introspection.answer(self.variables))
 
+    async def run_compiled(self, program: Program) -> bytes | None:
+        """The response as JSON; None when it has to be interpreted, which then starts from the replies that are there."""
+        self.replies = {}
+        return await program.run(self, self.executor.representations_max)
+
     async def run(self) -> GraphQLResponse:
         self.introspect()
-        steps = self.executable.steps
-        if len(steps) == 1:
-            await self.fetch(steps[0])
-        elif steps:
-            await self.run_graph(steps)
+        if self.executable.steps:
+            await self.run_graph(self.fetch)
         shape = self.executable.projection.shape(self.variables)
         for trouble in self.trouble:
             self.place(trouble, shape)
         data = shape.complete(self.tree, None, self.report)
         return GraphQLResponse(data=data, errors=tuple(self.report.entries))
 
-    async def run_graph(self, steps: tuple[Step, ...], done: Callable[[Step], None] | None = None) -> None:
+    async def run_graph(self, do: Callable[[Step], Awaitable[None]], steps: tuple[Step, ...] | None = None) -> None:
+        """Do every step when those before it are done."""
+        steps = self.executable.steps if steps is None else steps
+        if len(steps) == 1:
+            await do(steps[0])
+            return
         waiting = [0] * len(steps)
         for step in steps:
             for follower in step.followers:
                 waiting[follower] += 1
 
         async def run(step: Step) -> None:
-            await self.fetch(step)
-            if done is not None:
-                done(step)
-            for follower in step.followers:
-                waiting[follower] -= 1
-                if not waiting[follower]:
-                    group.create_task(run(steps[follower]))
+            # What follows goes on in the same task; only what goes on beside it needs one of its own.
+            following: Step | None = step
+            while following is not None:
+                done, following = following, None
+                await do(done)
+                for each in done.followers:
+                    waiting[each] -= 1
+                    if not waiting[each]:
+                        if following is None:
+                            following = steps[each]
+                        else:
+                            group.create_task(run(steps[each]))
 
         ready = [step for step, count in zip(steps, waiting, strict=True) if not count]
         async with asyncio.TaskGroup() as group:
@@ -273,7 +311,7 @@ class Execution:
             await self.fetch_entities(step)
         elif objects_at(self.tree, step.fetch.path):
             try:
-                reply = await self.send(step, sent_variables(step, self.variables))
+                reply = await self.send(step, step.sent(self.variables))
             except SubgraphError as error:
                 self.trouble.append(Trouble(step, error))
             else:
@@ -325,7 +363,7 @@ class Execution:
                 group.create_task(one(chunk))
 
     async def fetch_chunk(self, step: Step, gathered: list[Gathered], values: Object) -> None:
-        variables = sent_variables(step, self.variables) | values
+        variables = step.sent(self.variables) | values
         for entities, each in zip(step.entities, gathered, strict=True):
             variables[entities.variable] = each.representations
         try:
@@ -335,10 +373,29 @@ class Execution:
             self.trouble.append(Trouble(step, error, gathered))
 
     async def send(self, step: Step, variables: Variables) -> Object:
+        return response_in(step.fetch.subgraph, await self.ask(step, variables))
+
+    async def ask(self, step: Step, variables: Variables) -> bytes:
+        """A subgraph's reply to a step, asked for once in a request. Raises SubgraphError."""
+        body = step.body(variables)
+        if self.replies is None:
+            return await self.post(step, body)
+        known = self.replies.get((step.fetch.id, body))
+        if known is None:
+            try:
+                known = await self.post(step, body)
+            except SubgraphError as error:
+                known = error
+            self.replies[step.fetch.id, body] = known
+        if isinstance(known, SubgraphError):
+            raise known
+        return known
+
+    async def post(self, step: Step, body: bytes) -> bytes:
         fetch = step.fetch
-        return await self.executor.transport.fetch(
+        return await self.executor.transport.reply(
             self.executor.addresses[fetch.subgraph],
-            step.body(variables),
+            body,
             self.context,
             repeatable=fetch.kind is OperationKind.QUERY,
         )
@@ -453,11 +510,6 @@ class Execution:
         here = client_paths(shape, self.tree, path)
         below = [each for place in missing for each in client_paths(shape, self.tree, place)]
         return [each for each in below if each not in here] or [each for each in here if each]
-
-
-def sent_variables(step: Step, variables: Variables) -> dict[str, Any]:
-    """Those of the client's variables that the fetch names; one that was left out is left out here too."""
-    return {name: variables[name] for name in step.fetch.variables if name in variables}
 
 
 def holds(guard: Guard, variables: Variables) -> bool:

@@ -214,7 +214,7 @@ class _Delivery:
     async def run(self) -> AsyncGenerator[Payload, None]:
         self.execution.introspect()
         self.execution.windows = self.parts.windows
-        self.start(self.execution.run_graph(self.parts.steps, self.done))
+        self.start(self.execution.run_graph(self.fetch, self.parts.steps))
         while self.left[0]:
             await self.more()
         response = self.response()
@@ -249,7 +249,8 @@ class _Delivery:
         assert len(over) < len(self.tasks), "parts are left that nobody fetches"
         await self.news.wait()
 
-    def done(self, step: Step) -> None:
+    async def fetch(self, step: Step) -> None:
+        await self.execution.fetch(step)
         self.left[self.owner[step.fetch.block]] -= 1
         self.news.set()
 

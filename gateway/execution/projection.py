@@ -72,16 +72,21 @@ class Projection:
     def __init__(self, operation: Operation, schema: GraphQLSchema) -> None:
         self._operation = operation
         self._schema = schema
-        self._conditions = tuple(sorted(_condition_variables(operation.selections)))
+        self.conditions = tuple(sorted(_condition_variables(operation.selections)))
+        """The variables that decide what is selected."""
         self._shapes: dict[tuple[Later, tuple[bool, ...]], ObjectNode] = {}
+
+    def values(self, variables: Mapping[str, Any]) -> tuple[bool, ...]:
+        """Of the condition variables."""
+        return tuple(variables.get(name) is True for name in self.conditions) if self.conditions else ()
 
     def shape(self, variables: Mapping[str, Any], later: Later = NOTHING_LATER) -> ObjectNode:
         """The root node under these variables, with this left for later."""
-        values = tuple(variables.get(name) is True for name in self._conditions)
+        values = self.values(variables)
         truths = (later, values)
         found = self._shapes.get(truths)
         if found is None:
-            compiler = _Compiler(self._schema, dict(zip(self._conditions, values, strict=True)), later)
+            compiler = _Compiler(self._schema, dict(zip(self.conditions, values, strict=True)), later)
             found = compiler.object(self._operation.root_type, [self._operation.selections])
             if len(self._shapes) >= SHAPES_MAX:
                 self._shapes.pop(next(iter(self._shapes)))
@@ -310,6 +315,10 @@ class AbstractNode:
     def selecting(self, key: str | int) -> ObjectNode | None:
         """For an object that is not there: the node of the first type whose fields include this key."""
         return next((node for node in self.nodes() if node.selects(key)), None)
+
+    def types(self) -> list[str]:
+        """The object types the client may know here."""
+        return sorted(self._possible)
 
     def nodes(self) -> Iterator[ObjectNode]:
         """The nodes of all types."""

@@ -70,7 +70,7 @@ class Specification:
     def build(self, of: Object) -> Object | None:
         """The representation of an object that has what is needed; otherwise None."""
         built: Object = {"__typename": self.typename}
-        return built if _copy_fields(of, self.fields, built) else None
+        return built if copy_fields(of, self.fields, built) else None
 
 
 class Entities:
@@ -120,7 +120,7 @@ class Entities:
         return gathered
 
 
-def _copy_fields(source: Object, fields: tuple[RequiredField, ...], into: Object) -> bool:
+def copy_fields(source: Object, fields: tuple[RequiredField, ...], into: Object) -> bool:
     """Copies what is required; False where something is not to be had, so that nothing must be sent."""
     for field in fields:
         if field.only_types and source.get("__typename") not in field.only_types:
@@ -143,7 +143,7 @@ def _copied(value: Any, fields: tuple[RequiredField, ...]) -> Any:
     if value.__class__ is not dict:
         return value
     copied: Object = {}
-    return copied if _copy_fields(value, fields, copied) else _MISSING
+    return copied if copy_fields(value, fields, copied) else _MISSING
 
 
 def by_context(

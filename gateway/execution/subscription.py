@@ -34,7 +34,7 @@ from gateway.config import Settings
 from gateway.errors import RequestMalformed, SubgraphError, SubgraphReplyInvalid
 from gateway.exchange import GraphQLResponse, decode, encode
 from gateway.execution.errors import Report
-from gateway.execution.executor import Executable, Executor, Variables, sent_variables
+from gateway.execution.executor import Executable, Executor, Variables
 from gateway.execution.socket_stream import OPENED
 from gateway.execution.transport import FetchContext, SubgraphAddress, Transport, read_response
 
@@ -224,7 +224,7 @@ class Subscriptions:
         step = executable.upstream
         assert step is not None
         address = executor.addresses[step.fetch.subgraph]
-        body = step.body(sent_variables(step, variables))
+        body = step.body(step.sent(variables))
         key = (address, body, context.identity)
         upstream = _joined(
             self._upstreams, key, lambda: self._events(address, body, context), self._queue_max, self._join_late

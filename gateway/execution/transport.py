@@ -98,16 +98,18 @@ class Transport:
     async def fetch(
         self, address: SubgraphAddress, body: bytes, context: FetchContext, *, repeatable: bool
     ) -> dict[str, Any]:
-        """The subgraph's GraphQL response to this JSON body, or a ``SubgraphError``.
+        """The subgraph's GraphQL response to this JSON body, or a ``SubgraphError``; otherwise as ``reply``."""
+        return response_in(address.name, await self.reply(address, body, context, repeatable=repeatable))
+
+    async def reply(self, address: SubgraphAddress, body: bytes, context: FetchContext, *, repeatable: bool) -> bytes:
+        """What the subgraph answers to this JSON body, unread, or a ``SubgraphError``.
 
         ``repeatable`` says that it changes nothing (a query): it may be sent twice when a connection breaks, and shares
-        the answer with an identical request under way, unless sharing is off. Every caller gets an object of its own.
+        the answer with an identical request under way, unless sharing is off.
         """
         if repeatable and self._share:
-            reply = await self._shared(address, body, context)
-        else:
-            reply = await self._send(address, body, context, retry=repeatable)
-        return _response(address.name, reply)
+            return await self._shared(address, body, context)
+        return await self._send(address, body, context, retry=repeatable)
 
     async def _shared(self, address: SubgraphAddress, body: bytes, context: FetchContext) -> bytes:
         """The first asker sends; others wait for the same bytes, and one of them takes over when the first gives up."""
@@ -305,7 +307,7 @@ class Transport:
                     refusal = await self._body(name, response) if plain else b""
                 if plain:
                     # What is no GraphQL response either (a proxy's 503) counts as a stream that did not open.
-                    _response(name, refusal)
+                    response_in(name, refusal)
                     yield Event("next", refusal)
                     yield Event("complete", b"")
                     return
@@ -337,7 +339,7 @@ def _builder() -> ClientBuilder:
     )
 
 
-def _response(name: str, reply: bytes) -> dict[str, Any]:
+def response_in(name: str, reply: bytes) -> dict[str, Any]:
     """A GraphQL response, whatever the HTTP status: subgraphs answer 400 and 500 with perfectly good ones."""
     try:
         response = decode(reply)

@@ -66,7 +66,7 @@ class Snapshot:
         self.access = Access(supergraph)
         self.planner = Planner(supergraph)
         self._deferred_max = settings.limits.deferred_max
-        self.executor = Executor(supergraph, transport, settings)
+        self.executor = Executor(supergraph, transport, settings, worker)
         self.documents = Documents(
             {contract: view.schema for contract, view in self.views.items()},
             settings.limits,

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from gateway.execution.compiled.program import RUNS
 from subgraphs.chassis.telemetry import configure_logging
 from tests.properties.counterexample import Counterexample
 from tests.properties.generator import federation
@@ -74,6 +75,8 @@ async def _run(asked: argparse.Namespace) -> int:
                 print(
                     f"world {number}: {counts['cases']} cases, {differences} differences", file=sys.stderr, flush=True
                 )
+    for outcome in ("whole", "astray", "broken"):
+        counts[f"compiled runs {outcome}"] = int(RUNS.labels(outcome)._value.get())
     told_as = ", ".join(f"{count} {what}" for what, count in sorted(counts.items()))
     print(f"{differences} differences; {told_as}; {time.monotonic() - began:.0f} s")
     return 1 if differences else 0

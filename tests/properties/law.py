@@ -21,6 +21,7 @@ from graphql import DocumentNode, parse, validate
 from gateway.composition.compose import compose
 from gateway.composition.result import SubgraphSource
 from gateway.config import Settings
+from gateway.execution.compiled.program import BROKEN
 from gateway.operation import normalise
 from gateway.plan import render_text
 from gateway.planning.passes.batch import depth
@@ -113,10 +114,10 @@ class Loaded:
 class Bench:
     """Made by ``bench``."""
 
-    def __init__(self, gateway: Gateway, host: Host, client: httpx.AsyncClient, subgraphs: str) -> None:
-        self._gateway = gateway
+    def __init__(self, interpreting: Served, compiling: Served, host: Host, subgraphs: str) -> None:
+        self._interpreting = interpreting
+        self._compiling = compiling
         self._host = host
-        self._client = client
         self._subgraphs = subgraphs
 
     def load(self, subgraphs: SubgraphTexts) -> Loaded:
@@ -130,19 +131,22 @@ class Bench:
         world = World(subgraphs)
         supergraph = Supergraph.parse(result.supergraph)
         self._host.load(world)
-        self._gateway.pipeline.load(supergraph)
+        for each in (self._interpreting, self._compiling):
+            each.gateway.pipeline.load(supergraph)
         return Loaded(world, supergraph, Whole(world, result.api))
 
     async def check(self, loaded: Loaded, ask: Ask) -> Difference | None:
-        """Ask both. Raises WorldInvalid where the world has no data for this."""
+        """Ask one server and the gateway, which interprets its plans; and, where they agree, one that compiles all it can.
+
+        Raises WorldInvalid where the world has no data for this.
+        """
         tree = parse(ask.query, no_location=True)
         expected = loaded.whole.answer(tree, ask.variables, ask.operation_name)
         self._host.forget()
         body: JSON = {"query": ask.query, "variables": ask.variables}
         if ask.operation_name is not None:
             body["operationName"] = ask.operation_name
-        response = await self._client.post("/graphql", json=body)
-        answered = response.json()
+        answered = await self._interpreting.answer(body)
         kind = difference(expected, answered)
         history = self._host.history
         if kind is None and history.violations:
@@ -155,9 +159,22 @@ class Bench:
         violations = history.violations or loaded.unsound(ask)
         if kind is None and violations:
             kind = "unsound plan"
+        if kind is None and not wanted:
+            broken = BROKEN._value.get()
+            expected, answered = answered, await self._compiling.answer(body)
+            if _unordered(expected) != _unordered(answered):
+                kind = "compiled"
+            if BROKEN._value.get() != broken:
+                kind = "a bug in the compiled plan"
         if kind is None:
             return None
         return Difference(kind, ask, expected, answered, tuple(violations))
+
+
+def _unordered(response: JSON) -> tuple[str, list[str]]:
+    """Errors of requests that were under way together come in any order."""
+    errors = sorted(json.dumps(each, sort_keys=True) for each in response.get("errors", ()))
+    return json.dumps(response.get("data")), errors
 
 
 def difference(expected: JSON, answered: JSON) -> str | None:
@@ -199,7 +216,28 @@ async def bench() -> AsyncIterator[Bench]:
     host = Host()
     async with AsyncExitStack() as stack:
         subgraphs = await stack.enter_async_context(_served(host))
-        settings = Settings(development=True, host="127.0.0.1", port=0)
+        interpreting = await stack.enter_async_context(_gateway(subgraphs, compile_after=0))
+        compiling = await stack.enter_async_context(_gateway(subgraphs, compile_after=1))
+        yield Bench(interpreting, compiling, host, subgraphs)
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A gateway, and a client of it."""
+
+    gateway: Gateway
+    client: httpx.AsyncClient
+
+    async def answer(self, body: JSON) -> JSON:
+        response = await self.client.post("/graphql", json=body)
+        found: JSON = response.json()
+        return found
+
+
+@asynccontextmanager
+async def _gateway(subgraphs: str, *, compile_after: int) -> AsyncIterator[Served]:
+    async with AsyncExitStack() as stack:
+        settings = Settings(development=True, host="127.0.0.1", port=0, compile_after=compile_after)
         gateway = Gateway(settings, Supergraph.parse(_smallest(subgraphs)))
         listening = _listening()
         started = asyncio.Event()
@@ -210,7 +248,7 @@ async def bench() -> AsyncIterator[Bench]:
         client = await stack.enter_async_context(
             httpx.AsyncClient(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=60, trust_env=False)
         )
-        yield Bench(gateway, host, client, subgraphs)
+        yield Served(gateway, client)
 
 
 def _smallest(subgraphs: str) -> str:

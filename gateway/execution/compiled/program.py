@@ -1,0 +1,118 @@
+"""Generated functions as something that runs: the fetches in their order, each gathered, sent and taken.
+
+What belongs here: when the functions are called, and what becomes of a request that goes astray. What does not: what is
+in the functions (``source``), and how things are sent (the execution that is handed in).
+"""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Awaitable, Callable, Mapping
+from types import SimpleNamespace
+from typing import Any, Final, Protocol
+
+from msgspec import MsgspecError
+from prometheus_client import Counter
+
+from gateway.errors import SubgraphError
+from gateway.execution.compiled.layout import Layout
+from gateway.execution.compiled.source import Source
+from gateway.execution.compiled.support import Astray
+from subgraphs.chassis.telemetry import logger
+
+_STRAYS: Final = (Astray, MsgspecError, UnicodeDecodeError, RecursionError, SubgraphError)
+_log = logger("compiled plans")
+
+RUNS = Counter(
+    "galleria_compiled_plans", "Runs of compiled plans, by what became of them; broken is a bug.", ("outcome",)
+)
+_WHOLE, _ASTRAY, BROKEN = RUNS.labels("whole"), RUNS.labels("astray"), RUNS.labels("broken")
+
+
+class Sender(Protocol):
+    """The request that a program runs for."""
+
+    variables: Mapping[str, Any]
+
+    async def run_graph(self, do: Callable[[Any], Awaitable[None]]) -> None:
+        """Calls ``do`` for every step of the plan, each when those before it are done."""
+
+    async def ask(self, step: Any, variables: Mapping[str, Any]) -> bytes:
+        """A subgraph's reply to a step. Raises SubgraphError. The same is not asked twice."""
+
+
+class Program:
+    """One plan under one assignment of its condition variables, compiled."""
+
+    def __init__(self, layout: Layout, source: Source, name: str) -> None:
+        self.text = source.text
+        self._sent = layout.sent
+        file = f"<plan {name} {id(self):x}>"
+        # So that a traceback shows the lines.
+        linecache.cache[file] = (len(self.text), None, self.text.splitlines(keepends=True), file)
+        self._file = file
+        names: dict[str, Any] = {"__name__": "gateway.execution.compiled.generated", **source.given}
+        exec(compile(self.text, file, "exec", dont_inherit=True), names)  # noqa: S102  our own text
+        self._begin, self._finish = names["begin"], names["finish"]
+        self._gather: dict[int, Callable[..., Any]] = {}
+        self._take: dict[int, Callable[..., Any]] = {}
+        for each in self._sent:
+            self._take[each] = names[f"take_{each}"]
+            if each in layout.gatherings:
+                self._gather[each] = names[f"gather_{each}"]
+        self.runs = self.strays = 0
+        self.broken = False
+        """A bug was met: it is not run again."""
+
+    def __del__(self) -> None:
+        linecache.cache.pop(self._file, None)
+
+    @property
+    def pays(self) -> bool:
+        """Whether most of its runs come to their end; the others cost twice."""
+        return not self.broken and (self.strays < 10 or self.strays * 10 < self.runs)
+
+    async def run(self, sender: Sender, representations_max: int) -> bytes | None:
+        """The whole response as JSON; None when it went astray, with every reply so far known to the sender."""
+        run = SimpleNamespace()
+        self.runs += 1
+        stray: Exception | None = None
+
+        async def do(step: Any) -> None:
+            nonlocal stray
+            number = step.fetch.id
+            if stray is not None or number not in self._sent:
+                return
+            try:
+                variables = step.sent(sender.variables)
+                gather = self._gather.get(number)
+                if gather is not None:
+                    most = 0
+                    for name, representations in gather(run):
+                        variables[name] = representations
+                        most = max(most, len(representations))
+                    if not most:
+                        return
+                    if most > representations_max:
+                        raise Astray("it takes several requests")
+                self._take[number](run, await sender.ask(step, variables))
+            except _STRAYS as wrong:
+                stray = wrong
+            except Exception as bug:  # noqa: BLE001  the interpreter knows better; the traceback shows the plan's line
+                _log.exception("a compiled plan failed")
+                self.broken = True
+                BROKEN.inc()
+                stray = bug
+
+        self._begin(run)
+        await sender.run_graph(do)
+        if stray is None:
+            try:
+                response: bytes = self._finish(run)
+                _WHOLE.inc()
+                return response
+            except _STRAYS as wrong:
+                stray = wrong
+        self.strays += 1
+        _ASTRAY.inc()
+        return None

@@ -1,0 +1,423 @@
+"""A layout as Python text: classes for the objects, functions that gather, take and shape.
+
+Theory of operation
+-------------------
+Every place is a class whose attributes are the client's fields in the client's order, so that decoding an answer checks
+it against the client's types and encoding the tree *is* the projection. What a later fetch brings is unset until it comes.
+
+- ``objects_N`` finds the objects of a place once. Objects that hold nothing but leaves of their base, and the same ones,
+  become one object: their parents then share it, and later fetches fill it once.
+- ``gather_N`` makes the representations of a fetch, equal ones once, in the interpreter's order. ``take_N`` decodes the
+  reply and fills what waited for it.
+- ``shape`` runs at the end, where objects hold what only representations wanted, or have other names for the client.
+
+The functions know only how things go when nothing is wrong. Whatever else they meet, an error, a null or a type where the
+client's schema has none, an entity that is not there, raises ``Astray`` or a msgspec error: then the interpreter does the
+request over from the replies that are there.
+
+What belongs here: text. What does not: what is read into a layout, and when the functions are called (``program``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from gateway.execution.compiled.layout import TYPENAME, Gathering, Layout, Place, Slot, attribute
+from gateway.plan import Representation, RequiredField
+
+PRELUDE = """\
+from typing import Any, Literal
+
+from msgspec import UNSET, Raw, Struct, field
+from msgspec.json import Decoder, Encoder
+
+from gateway.exchange import encode as as_json
+from gateway.execution.compiled.support import Astray, copied, fill, shape_any
+
+Anything = dict | list | str | int | float | bool
+encode = Encoder().encode
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A module's text, and the names it takes as given."""
+
+    text: str
+    given: Mapping[str, tuple[RequiredField, ...]]
+
+
+def source(layout: Layout) -> Source:
+    """A module with ``gather_N`` and ``take_N`` for every fetch that is sent, ``begin`` and ``finish``."""
+    writer = _Writer(layout)
+    return Source(text=writer.write(), given=writer.given)
+
+
+class _Writer:
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.stations = {
+            place.number: place
+            for several in layout.gatherings.values()
+            for gathering in several
+            for place, _ in gathering.stations
+        }
+        self.given: dict[str, tuple[RequiredField, ...]] = {}
+
+    def write(self) -> str:
+        parts = [PRELUDE]
+        # What is below is declared first.
+        parts += ["\n".join(self.class_of(place)) for place in reversed(self.layout.places)]
+        parts += ["\n".join(self.out_class(place)) for place in reversed(self.layout.places) if place.converted]
+        parts += ["\n".join(self.objects(place)) for place in self.stations.values()]
+        for fetch in self.layout.plan.fetches:
+            if fetch.id in self.layout.gatherings:
+                gatherings = self.layout.gatherings[fetch.id]
+                parts.append("\n".join(self.gather(fetch.id, gatherings)))
+                parts.append("\n".join(self.take_entities(fetch.id, gatherings)))
+            elif fetch.id in self.layout.sent:
+                parts.append("\n".join(self.take_root(fetch.id)))
+        parts += ["\n".join(self.shape(place)) for place in reversed(self.layout.places) if treated(place)]
+        parts += ["\n".join(self.begin()), "\n".join(self.finish())]
+        return "\n\n".join(parts) + "\n"
+
+    # --- classes ----------------------------------------------------------------------------------------------------------
+
+    def class_of(self, place: Place) -> list[str]:
+        options = "kw_only=True, gc=False"
+        if place.tagged:
+            options += f', tag="{place.type_name}", tag_field="{TYPENAME}"'
+        lines = [f"class {place.class_name}(Struct, {options}):", f'    """{where(place)}"""', ""]
+        declared: list[Slot] = []
+        for _, key, node, _, _ in place.node.fields:
+            if node is None:
+                if not place.converted and not place.tagged:
+                    lines.append(self.constant(place, TYPENAME))
+            elif place.slots[key] not in declared:
+                declared.append(place.slots[key])
+                lines.append(self.declared(declared[-1], later=declared[-1].source != place.base))
+        return lines + [self.declared(each, later=each.source != place.base) for each in place.hidden]
+
+    def out_class(self, place: Place) -> list[str]:
+        lines = [f"class Shown{place.class_name}(Struct, kw_only=True, gc=False):"]
+        for response_key, _, node, _, _ in place.node.fields:
+            if node is None:
+                lines.append(self.constant(place, response_key))
+            else:
+                name = attribute(response_key)
+                renamed = "" if name == response_key else f' = field(name="{response_key}")'
+                lines.append(f"    {name}: Any{renamed}")
+        return lines if len(lines) > 1 else [*lines, "    pass"]
+
+    def constant(self, place: Place, response_key: str) -> str:
+        text, name = place.node.typename, attribute(response_key)
+        default = f'"{text}"' if name == response_key else f'field(default="{text}", name="{response_key}")'
+        return f'    {name}: Literal["{text}"] = {default}'
+
+    def declared(self, slot: Slot, *, later: bool) -> str:
+        text = "Any" if later else slot.annotation
+        options = [
+            *(["default=UNSET"] if later else []),
+            *([f'name="{slot.key}"'] if slot.attribute != slot.key else []),
+        ]
+        if options:
+            text += f" = field({', '.join(options)})"
+        return f"    {slot.attribute}: {text}" + (f"  # from [{slot.source}]" if later else "")
+
+    # --- the way to a place -----------------------------------------------------------------------------------------------
+
+    def walk(self, place: Place) -> tuple[list[str], str, str]:
+        """Lines that lead from the nearest place whose objects are known to the objects of this one; the variable that
+        holds one, and what to assign to for another to be in its stead (nothing, if there is no such place)."""
+        if place.parent is None:
+            return ["root = run.root"], "root", ""
+        above, slot = place.parent
+        if above.number in self.stations:
+            lines, holder = [f"for {name(above)} in objects_{above.number}(run):"], name(above)
+        else:
+            lines, holder, _ = self.walk(above)
+        indent = indentation(lines)
+        value, stead = f"{holder}.{slot.attribute}", f"{holder}.{slot.attribute}"
+        for depth in range(len(slot.levels) - 1):
+            of = f"items{place.number}_{depth}"
+            lines.append(f"{indent}{of} = {value}")
+            if slot.levels[depth]:
+                lines.append(f"{indent}if {of} is not None:")
+                indent += "    "
+            index, value = f"at{place.number}_{depth}", f"each{place.number}_{depth}"
+            stead = f"{of}[{index}]"
+            lines.append(f"{indent}for {index}, {value} in enumerate({of}):")
+            indent += "    "
+        lines.append(f"{indent}{name(place)} = {value}")
+        if len(slot.places) > 1 or (place.tagged and slot.levels[-1]):
+            lines.append(f"{indent}if {name(place)}.__class__ is {place.class_name}:")
+        elif slot.levels[-1]:
+            lines.append(f"{indent}if {name(place)} is not None:")
+        return lines, name(place), stead
+
+    def objects(self, place: Place) -> list[str]:
+        lines = [
+            f"def objects_{place.number}(run):",
+            f'    """{where(place)}"""',
+            f"    if run.objects_{place.number} is not None:",
+            f"        return run.objects_{place.number}",
+            f"    found = run.objects_{place.number} = []",
+        ]
+        way, variable, stead = self.walk(place)
+        indent = indentation(way)
+        same = identity(place) if stead else None
+        if same is None:
+            lines += ["    " + each for each in way] + [f"    {indent}found.append({variable})"]
+        else:
+            read = [f"{variable}.{each.attribute}" for each in same]
+            lines += ["    known = {}", *("    " + each for each in way)]
+            lines += [
+                "    " + indent + each
+                for each in (
+                    f"same = {read[0] if len(read) == 1 else '(' + ', '.join(read) + ')'}",
+                    "first = known.get(same)",
+                    "if first is None:",
+                    f"    known[same] = {variable}",
+                    f"    found.append({variable})",
+                    "else:",
+                    f"    {stead} = first",
+                )
+            ]
+        return [*lines, "    return found"]
+
+    # --- entities ---------------------------------------------------------------------------------------------------------
+
+    def gather(self, fetch: int, gatherings: list[Gathering]) -> list[str]:
+        lines = [f"def gather_{fetch}(run):"]
+        results: list[str] = []
+        for number, gathering in enumerate(gatherings):
+            lines += [f"    waiting_{number} = {{}}", f"    sent_{number} = []"]
+            kinds: list[Representation] = []
+            for _, representation in gathering.stations:
+                if not any(representation is each for each in kinds):
+                    kinds.append(representation)
+            simple = all(is_simple(place, representation) for place, representation in gathering.stations)
+            for place, representation in gathering.stations:
+                kind = next(at for at, each in enumerate(kinds) if each is representation)
+                lines += self.gather_of(
+                    place, representation, number, kind=kind if len(kinds) > 1 else None, simple=simple
+                )
+            results.append(f"({gathering.entity.variable!r}, sent_{number})")
+        waiting = ", ".join(f"waiting_{number}" for number in range(len(gatherings)))
+        return [*lines, f"    run.waiting_{fetch} = ({waiting},)", f"    return ({', '.join(results)},)"]
+
+    def gather_of(
+        self, place: Place, representation: Representation, number: int, *, kind: int | None, simple: bool
+    ) -> Iterator[str]:
+        """Lines that add the representations of a place's objects: of one of several kinds, told apart by plain values."""
+        variable = name(place)
+        given = {each.name: self.value(place, variable, each) for each in representation.fields}
+        yield f"    for {variable} in objects_{place.number}(run):"
+        for each in representation.fields:
+            for text in needed(place, variable, each):
+                yield f"        if {text} is None:"
+                yield f'            raise Astray("{each.name} of {where(place)} is null")'
+        built = (
+            "{"
+            + ", ".join([f'"{TYPENAME}": "{representation.typename}"'] + [f'"{n}": {v}' for n, v in given.items()])
+            + "}"
+        )
+        if simple:
+            parts = [*given.values(), *([str(kind)] if kind is not None else [])]
+            yield f"        same = {parts[0] if len(parts) == 1 else '(' + ', '.join(parts) + ')'}"
+        else:
+            yield f"        built = {built}"
+            yield "        same = as_json(built)"
+        yield f"        slot = waiting_{number}.get(same)"
+        yield "        if slot is None:"
+        yield f"            waiting_{number}[same] = [{variable}]"
+        yield f"            sent_{number}.append({built if simple else 'built'})"
+        yield "        else:"
+        yield f"            slot.append({variable})"
+
+    def value(self, place: Place, variable: str, field: RequiredField) -> str:
+        """The expression for one field of a representation."""
+        slot = place.slots[field.key]
+        text = f"{variable}.{slot.attribute}"
+        if not field.fields:
+            return text
+        if not slot.places:
+            name = f"REQUIRED_{len(self.given)}"
+            self.given[name] = field.fields
+            return f"copied({text}, {name})"
+        (below,) = slot.places
+        inner = ", ".join(f'"{each.name}": {self.value(below, text, each)}' for each in field.fields)
+        return f"None if {text} is None else {{{inner}}}" if slot.nullable else f"{{{inner}}}"
+
+    def take_entities(self, fetch: int, gatherings: list[Gathering]) -> list[str]:
+        lines: list[str] = []
+        data = [f"class Data{fetch}(Struct, gc=False):"]
+        body: list[str] = []
+        for number, gathering in enumerate(gatherings):
+            declared: dict[tuple[str, ...], str] = {}
+            decoders: dict[str, str] = {}
+            attributes: list[str] = []
+            for place, _ in gathering.stations:
+                brought = [each for each in place.slots.values() if each.source == fetch]
+                attributes = [each.attribute for each in brought]
+                text = tuple(self.declared(each, later=False) for each in brought)
+                if text not in declared:
+                    declared[text] = f"Entity{fetch}_{number}_{len(declared)}"
+                    lines += [f"class {declared[text]}(Struct, kw_only=True, gc=False):"]
+                    lines += [*(text or ("    pass",)), "", ""]
+                decoders[place.class_name] = declared[text]
+            answer = next(iter(declared.values())) if len(declared) == 1 else "Raw"
+            data.append(f'    entities_{number}: list[{answer}] = field(name="{gathering.entity.alias}")')
+            body += [
+                f"    answers = reply.data.entities_{number}",
+                f"    waiting = run.waiting_{fetch}[{number}]",
+                "    if len(answers) != len(waiting):",
+                '        raise Astray("not every representation was answered")',
+            ]
+            if len(declared) > 1:
+                lines += [f"decoders_{fetch}_{number} = {{"]
+                lines += [f"    {place}: Decoder({of}).decode," for place, of in decoders.items()]
+                lines += ["}", "", ""]
+                body += [
+                    "    for slot, answer in zip(waiting.values(), answers):",
+                    "        for each in slot:",
+                    f"            fill(each, decoders_{fetch}_{number}[each.__class__](answer))",
+                ]
+            elif attributes:
+                body += ["    for slot, answer in zip(waiting.values(), answers):", "        for each in slot:"]
+                body += [f"            each.{attribute} = answer.{attribute}" for attribute in attributes]
+        lines += [*data, "", "", *self.reply(fetch), "", ""]
+        lines += [f"def take_{fetch}(run, reply):", f"    reply = decode_{fetch}(reply)"]
+        return [*lines, "    if reply.errors:", '        raise Astray("there are errors")', *body]
+
+    def reply(self, fetch: int) -> list[str]:
+        return [
+            f"class Reply{fetch}(Struct, gc=False):",
+            f"    data: Data{fetch}",
+            "    errors: list | None = None",
+            "",
+            "",
+            f"decode_{fetch} = Decoder(Reply{fetch}).decode",
+        ]
+
+    # --- the root ---------------------------------------------------------------------------------------------------------
+
+    def take_root(self, fetch: int) -> list[str]:
+        root = self.layout.root
+        brought = [each for each in root.slots.values() if each.source == fetch]
+        lines: list[str] = []
+        if root.base == fetch:
+            lines += [f"Data{fetch} = {root.class_name}", "", ""]
+            filled = ["    run.root = reply.data"]
+        else:
+            lines += [f"class Data{fetch}(Struct, kw_only=True, gc=False):"]
+            lines += [*(self.declared(each, later=False) for each in brought), "", ""]
+            filled = [f"    run.root.{each.attribute} = reply.data.{each.attribute}" for each in brought]
+        lines += [*self.reply(fetch), "", ""]
+        lines += [f"def take_{fetch}(run, reply):", f"    reply = decode_{fetch}(reply)"]
+        return [*lines, "    if reply.errors:", '        raise Astray("there are errors")', *filled]
+
+    def begin(self) -> list[str]:
+        stations = [f"    run.objects_{number} = None" for number in self.stations]
+        root = self.layout.root
+        first = "None" if root.base is not None else f"{root.class_name}()"
+        return ["def begin(run):", f"    run.root = {first}", *stations]
+
+    def finish(self) -> list[str]:
+        root = self.layout.root
+        of = f"shape_{root.number}(run.root)" if treated(root) else "run.root"
+        return [
+            "class Answer(Struct, gc=False):",
+            "    data: Any",
+            "",
+            "",
+            "def finish(run):",
+            f"    return encode(Answer({of}))",
+        ]
+
+    # --- shaping ----------------------------------------------------------------------------------------------------------
+
+    def shape(self, place: Place) -> list[str]:
+        """What makes of an object what the client sees. An object may be met twice, where several share it."""
+        lines = [f"def shape_{place.number}(of):", f'    """{where(place)}"""']
+        if place.converted:
+            lines += [f"    if of.__class__ is not {place.class_name}:", "        return of"]
+        for slot in place.slots.values():
+            kinds = [each for each in slot.places if treated(each)]
+            if kinds and slot.shown:
+                lines += self.shape_slot(slot, kinds)
+        if place.converted:
+            shown = [
+                f"{attribute(response_key)}=of.{place.slots[key].attribute}"
+                for response_key, key, node, _, _ in place.node.fields
+                if node is not None
+            ]
+            return [*lines, f"    return Shown{place.class_name}({', '.join(shown)})"]
+        lines += [f"    of.{each.attribute} = UNSET" for each in place.hidden]
+        return [*lines, "    return of"]
+
+    def shape_slot(self, slot: Slot, kinds: Sequence[Place]) -> list[str]:
+        return [f"    value = of.{slot.attribute}", f"    of.{slot.attribute} = {self.shaped(slot, kinds, 0, 'value')}"]
+
+    def shaped(self, slot: Slot, kinds: Sequence[Place], depth: int, variable: str) -> str:
+        if depth < len(slot.levels) - 1:
+            item = f"each_{depth}"
+            text = f"[{self.shaped(slot, kinds, depth + 1, item)} for {item} in {variable}]"
+        elif len(slot.places) == 1:
+            text = f"shape_{kinds[0].number}({variable})"
+        else:
+            shapes = ", ".join(f"{each.class_name}: shape_{each.number}" for each in kinds)
+            text = f"shape_any({variable}, {{{shapes}}})"
+        return f"None if {variable} is None else {text}" if slot.levels[depth] else text
+
+
+def treated(place: Place) -> bool:
+    """Whether its objects are not yet what the client sees when the last fetch is done."""
+    return (
+        place.converted
+        or bool(place.hidden)
+        or any(treated(each) for slot in place.slots.values() if slot.shown for each in slot.places)
+    )
+
+
+def identity(place: Place) -> list[Slot] | None:
+    """What makes two objects of a place equal, where their base says nothing else of them; otherwise None."""
+    own = [each for each in place.slots.values() if each.source == place.base]
+    return own if own and all(map(is_name, own)) else None
+
+
+def is_simple(place: Place, representation: Representation) -> bool:
+    """Whether two such representations are equal just when their values are, as a dict has it: 1 is also true, and 1.0."""
+    slots = [place.slots[each.key] for each in representation.fields if not each.fields]
+    return len(slots) == len(representation.fields) and all(map(is_name, slots))
+
+
+def is_name(slot: Slot) -> bool:
+    return not slot.places and slot.leaf in ("str", "int") and len(slot.levels) == 1
+
+
+def needed(place: Place, variable: str, field: RequiredField) -> Iterator[str]:
+    """Expressions of what must not be null."""
+    slot = place.slots[field.key]
+    text = f"{variable}.{slot.attribute}"
+    if not field.nullable and (slot.nullable or not slot.shown):
+        yield text
+    for each in field.fields if slot.places else ():
+        if not field.nullable:
+            yield from needed(slot.places[0], text, each)
+
+
+def name(place: Place) -> str:
+    return f"{attribute(place.parent[1].key) if place.parent else 'root'}_{place.number}"
+
+
+def where(place: Place) -> str:
+    return f"{place.type_name} at {'.'.join(place.path) or 'the root'}"
+
+
+def indentation(lines: Sequence[str]) -> str:
+    """That of what comes after the last line."""
+    last = lines[-1]
+    own = last[: len(last) - len(last.lstrip())]
+    return own + "    " if last.endswith(":") else own
