@@ -15,11 +15,15 @@ from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from gateway.config import Settings, SettingsInvalid, load
+
+if TYPE_CHECKING:
+    from gateway.operation import Operation
+    from gateway.supergraph import Supergraph
 
 app = typer.Typer(
     name="galleria",
@@ -131,6 +135,9 @@ def plan(
     name: Annotated[str | None, typer.Option(help="The operation, when the document has several.")] = None,
     format: Annotated[PlanFormat, typer.Option(help="For people, for programs, or a picture.")] = PlanFormat.TEXT,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Plan every line of standard input; sizes only.")] = False,
+    code: Annotated[
+        bool, typer.Option("--code", help="The Python the plan becomes once it is hot; conditions count as true.")
+    ] = False,
 ) -> None:
     """Show the query plan of an operation, and explain it: why each fetch, what else, and what would remove it."""
     if jsonl:
@@ -158,6 +165,9 @@ def plan(
     try:
         schema, limits = with_directives(graph.api_schema), Limits()
         document = read(_read(operation), schema, limits)
+        if code:
+            typer.echo(_code(graph, normalise(document.tree, name, schema)), nl=False)
+            return
         found = explain(Planner(graph), normalise(document.tree, name, schema, deferred_max=limits.deferred_max))
     except DocumentInvalid as invalid:
         for error in invalid.errors:
@@ -173,6 +183,20 @@ def plan(
             typer.echo(render_mermaid(found), nl=False)
         case PlanFormat.TEXT:
             typer.echo(render_explained_text(found), nl=False)
+
+
+def _code(graph: Supergraph, operation: Operation) -> str:
+    from gateway.execution.compiled import Heat, Programs, Unsuited
+    from gateway.execution.projection import Projection
+    from gateway.planning.planner import Planner
+
+    projection = Projection(operation, graph.api_schema)
+    heat = Heat(Planner(graph).plan(operation), projection, operation.name or "without a name")
+    try:
+        return Programs(graph, after=1).make(heat, dict.fromkeys(projection.conditions, True)).text
+    except Unsuited as reason:
+        typer.echo(f"This plan is always interpreted: {reason}.", err=True)
+        raise typer.Exit(1) from None
 
 
 class FailOn(StrEnum):

@@ -47,10 +47,9 @@ class Program:
     def __init__(self, layout: Layout, source: Source, name: str) -> None:
         self.text = source.text
         self._sent = layout.sent
-        file = f"<plan {name} {id(self):x}>"
+        self.file = file = f"<plan {name} {id(self):x}>"
         # So that a traceback shows the lines.
         linecache.cache[file] = (len(self.text), None, self.text.splitlines(keepends=True), file)
-        self._file = file
         names: dict[str, Any] = {"__name__": "gateway.execution.compiled.generated", **source.given}
         exec(compile(self.text, file, "exec", dont_inherit=True), names)  # noqa: S102  our own text
         self._begin, self._finish = names["begin"], names["finish"]
@@ -65,7 +64,7 @@ class Program:
         """A bug was met: it is not run again."""
 
     def __del__(self) -> None:
-        linecache.cache.pop(self._file, None)
+        linecache.cache.pop(self.file, None)
 
     @property
     def pays(self) -> bool:

@@ -105,6 +105,16 @@ def test_plan_explains_in_every_format(tmp_path: Path, supergraph: Path) -> None
     assert 'fetch1["fetch 1: stock<br/>Thing.units"]' in picture
 
 
+def test_plan_prints_the_code_of_a_hot_plan(tmp_path: Path, supergraph: Path) -> None:
+    (tmp_path / "query.graphql").write_text(QUERY)
+    shown = run("plan", "--code", "--supergraph", supergraph, "--operation", tmp_path / "query.graphql")
+    compile(shown.stdout, "generated", "exec")
+    assert "def take_0(run, reply):" in shown.stdout
+    (tmp_path / "query.graphql").write_text("{ __schema { description } }")
+    refused = run("plan", "--code", "--supergraph", supergraph, "--operation", tmp_path / "query.graphql")
+    assert (refused.returncode, "always interpreted" in refused.stderr) == (1, True)
+
+
 def test_plan_answers_every_line_in_its_place() -> None:
     lines = "\n".join(json.dumps({"supergraph": supergraph_sdl(), "query": query}) for query in (QUERY, "{"))
     answers = [json.loads(line) for line in run("plan", "--jsonl", stdin=lines).stdout.splitlines()]

@@ -72,7 +72,7 @@ class Bench:
         self.transport = Transport(settings.limits)
         self.settings = settings
         schema = build_schema(api)
-        supergraph = Supergraph(
+        self.supergraph = Supergraph(
             subgraphs={
                 each.name: Subgraph(graph=each.name, name=each.name, url=each.url, types={}, possible={}, roots={})
                 for each in subgraphs
@@ -87,7 +87,7 @@ class Bench:
             api_schema=schema,
             sdl="",
         )
-        self.executor = Executor(supergraph, self.transport, settings)
+        self.executor = Executor(self.supergraph, self.transport, settings)
 
     def prepare(self, document: str, plan: QueryPlan) -> Executable:
         tree = parse(document)

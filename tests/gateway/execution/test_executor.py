@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -19,6 +20,8 @@ from tests.gateway.execution.bench import (
     root_fetch,
 )
 from tests.kit.fake_subgraphs import FakeSubgraph
+
+pytestmark = pytest.mark.usefixtures("way")
 
 API = """
 type Query { products: [Product] shelf: [[Product]] top: Product! media: [Media] now: Int self: Query }

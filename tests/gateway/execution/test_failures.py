@@ -13,6 +13,8 @@ from gateway.plan import EntityInput, Fetch, OperationKind
 from tests.gateway.execution.bench import Bench, bench, entity_fetch, plan_of, representation, root_fetch
 from tests.kit.fake_subgraphs import FakeSubgraph, listening
 
+pytestmark = pytest.mark.usefixtures("way")
+
 API = """
 type Query { products: [Product] now: Int later: Int! }
 type Product { sku: ID! name: String stock: Int price: Int! rating: Float }

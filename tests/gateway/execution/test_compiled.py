@@ -1,0 +1,177 @@
+"""Compiled plans: that they run, when they do not, and what becomes of a request that goes astray."""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from graphql import parse
+
+from gateway.config import Settings
+from gateway.execution.compiled import Heat, Program, Programs, Unsuited
+from gateway.execution.compiled.program import RUNS
+from gateway.execution.projection import Projection
+from gateway.execution.transport import FetchContext, SubgraphAddress
+from gateway.operation import normalise
+from gateway.plan import OperationKind, Rename
+from tests.gateway.execution.bench import Bench, bench, entity_fetch, plan_of, representation, root_fetch
+from tests.gateway.execution.test_executor import API, LIST, PRODUCTS, STOCK, catalog, inventory
+
+NOBODY = FetchContext()
+SETTINGS = Settings()
+OPERATION = "query Shop { products { sku name stock } }"
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GALLERIA_COMPILE_AFTER", "1")
+
+
+@pytest.fixture
+def outcomes() -> Callable[[], dict[str, int]]:
+    """How runs of compiled plans ended since the test began."""
+    names = ("whole", "astray", "broken")
+    before = {name: RUNS.labels(name)._value.get() for name in names}
+    return lambda: {name: count for name in names if (count := int(RUNS.labels(name)._value.get() - before[name]))}
+
+
+async def test_the_response_is_written_from_typed_objects(outcomes: Callable[[], dict[str, int]]) -> None:
+    async with bench(API, catalog(), inventory()) as on:
+        answer = await on.run(OPERATION, plan_of(LIST, STOCK))
+    assert answer.encode() == (
+        b'{"data":{"products":[{"sku":"a","name":"Anvil","stock":1},{"sku":"b","name":"Bolt","stock":2}]}}'
+    )
+    assert outcomes() == {"whole": 1}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (ValueError("no count"), "no count"),
+        ({"stock": "many"}, "A subgraph's answer is not a valid Int."),
+        (None, None),
+    ],
+)
+async def test_what_goes_astray_is_interpreted_and_nothing_is_asked_again(
+    wrong: Any, message: str | None, outcomes: Callable[[], dict[str, int]]
+) -> None:
+    store, shop = inventory(lambda given: wrong if given["sku"] == "a" else {"stock": 2}), catalog()
+    # Its own schema would have it right.
+    store.sdl = store.sdl.replace("stock: Int", "stock: Count") + " scalar Count"
+    async with bench(API, shop, store) as on:
+        answer = await on.run(OPERATION, plan_of(LIST, STOCK))
+    assert [each["stock"] for each in (answer.data or {})["products"]] == [None, 2]
+    assert [each["message"] for each in answer.errors] == ([message] if message else [])
+    assert (len(shop.requests), len(store.requests)) == (1, 1)
+    assert outcomes() == {"astray": 1}
+
+
+async def test_a_subgraph_that_is_gone_is_asked_once(outcomes: Callable[[], dict[str, int]]) -> None:
+    async with bench(API, catalog()) as on:
+        on.executor.addresses["inventory"] = SubgraphAddress(name="inventory", url="http://127.0.0.1:9/")
+        answer = await on.run(OPERATION, plan_of(LIST, STOCK))
+    assert [each["path"] for each in answer.errors] == [["products", 0, "stock"], ["products", 1, "stock"]]
+    assert outcomes() == {"astray": 1}
+
+
+async def test_each_assignment_of_the_conditions_has_a_program() -> None:
+    fetch = root_fetch(
+        0, "catalog", "query ($p: Boolean!) { products { sku name @include(if: $p) } }", variables=("p",)
+    )
+    async with bench(API, catalog()) as on:
+        executable = on.prepare("query ($p: Boolean!) { products { sku name @include(if: $p) } }", plan_of(fetch))
+        for truth in (True, False, True):
+            answer = await on.executor.execute(executable, {"p": truth}, NOBODY)
+            assert ("name" in (answer.data or {})["products"][0]) is truth
+    assert set(executable.heat.programs) == {(True,), (False,)}
+
+
+async def test_equal_objects_become_one() -> None:
+    products = [PRODUCTS["a"], PRODUCTS["b"], PRODUCTS["a"]]
+    async with bench(API, catalog(products), inventory()) as on:
+        answer = await on.run("{ products { sku stock } }", plan_of(LIST, STOCK))
+    assert [each["stock"] for each in (answer.data or {})["products"]] == [1, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("document", "fetches", "reason"),
+    [
+        (
+            "mutation { sell(sku: 1) { sku } }",
+            [root_fetch(0, "catalog", "mutation { sell(sku: 1) { sku } }")],
+            "mutation",
+        ),
+        ("{ products { sku name } }", [root_fetch(0, "catalog", "{ products { sku } }")], "nobody brings name"),
+        (
+            "{ products { name } }",
+            [
+                root_fetch(
+                    0, "catalog", "{ products { x: name } }", renames=(Rename(path=(), source="x", target="name"),)
+                )
+            ],
+            "renames",
+        ),
+        (
+            "{ products { name } }",
+            [
+                LIST,
+                entity_fetch(1, "x", ("products", "@"), "... on Product { name }", representation("Product", "sku")),
+            ],
+            "brought by two fetches",
+        ),
+        ('{ __type(name: "Query") { name } }', [], "nobody brings __type"),
+    ],
+)
+def test_some_plans_are_left_to_the_interpreter(document: str, fetches: list[Any], reason: str) -> None:
+    on = Bench(API, (), SETTINGS)
+    kind = OperationKind.MUTATION if document.startswith("mutation") else OperationKind.QUERY
+    operation = normalise(parse(document), None, on.executor.schema)
+    heat = Heat(plan_of(*fetches, kind=kind), Projection(operation, on.executor.schema), "x")
+    with pytest.raises(Unsuited, match=reason):
+        on.executor.programs.make(heat, {})
+
+
+async def test_a_plan_is_compiled_when_it_is_hot_and_may_cool_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with bench(API, catalog()) as on:
+        programs = Programs(on.supergraph, after=3, kept_max=1)
+        monkeypatch.setattr(on.executor, "programs", programs)
+        first, second = (on.prepare(text, plan_of(LIST)) for text in ("{ products { sku } }", "{ products { name } }"))
+
+        def has_program(executable: Any) -> bool:
+            return isinstance(executable.heat.programs.get(()), Program)
+
+        seen = []
+        for executable in (first, first, first, second, second, second):
+            await on.executor.execute(executable, {}, NOBODY)
+            seen.append((has_program(first), has_program(second)))
+    assert seen == [(False, False), (False, False), (True, False), (True, False), (True, False), (False, True)]
+
+
+async def test_a_program_that_mostly_goes_astray_is_given_up(outcomes: Callable[[], dict[str, int]]) -> None:
+    async with bench(API, catalog(), inventory(lambda given: None)) as on:
+        executable = on.prepare(OPERATION, plan_of(LIST, STOCK))
+        for _ in range(15):
+            await on.executor.execute(executable, {}, NOBODY)
+    assert outcomes() == {"astray": 10}
+
+
+async def test_a_bug_is_logged_with_its_line_and_costs_nobody_an_answer(
+    outcomes: Callable[[], dict[str, int]], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async with bench(API, catalog(), inventory()) as on:
+        executable = on.prepare(OPERATION, plan_of(LIST, STOCK))
+        program = on.executor.programs.make(executable.heat, {})
+        number = next(at for at, line in enumerate(program.text.splitlines(), 1) if line.startswith("def take_1"))
+        assert linecache.getline(program.file, number).startswith("def take_1")
+        executable.heat.programs[()] = program
+
+        def broken(*_: Any) -> None:
+            raise KeyError("a bug")
+
+        monkeypatch.setitem(program._take, 1, broken)
+        for _ in range(2):
+            answer = await on.executor.execute(executable, {}, NOBODY)
+            assert [each["stock"] for each in (answer.data or {})["products"]] == [1, 2]
+    assert outcomes() == {"broken": 1, "astray": 1}
