@@ -319,7 +319,7 @@ class _Reader:
                 for place in self.at(root, path):
                     representation = _for(entity, place)
                     if representation is None:
-                        raise Unsuited(f"fetch {fetch.id} asks nothing of some objects at {'.'.join(place.path)}")
+                        continue
                     self.take(fetch.id, place, body)
                     self.reads(place, representation.fields)
                     gathering.stations.append((place, representation))
