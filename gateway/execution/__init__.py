@@ -4,13 +4,14 @@ Takes   a ``QueryPlan``, the normalised ``Operation`` it answers, variables, and
 Gives   a ``GraphQLResponse``, for a subscription an iterator of them; or one in parts, if some of it is deferred.
 Never   searches, parses what the client wrote, decides who may see what, or knows the client's connection.
 Theory  A fetch starts when *its* inputs are there. All fetches write into one tree under canonical keys; the client's
-        aliases, conditions and null rules are applied once, at the end, by the projection.
+        aliases, conditions and null rules are applied once, at the end, by the projection. A plan that proves hot is
+        compiled (``compiled``) to functions that do all of this at once as long as nothing is wrong.
 
 The doors, in the order a caller meets them::
 
     transport = Transport(settings.limits)                             one a process; ``await transport.aclose()``
     subscriptions = Subscriptions(transport, settings)                 one a process; ``await subscriptions.aclose()``
-    executor = Executor(supergraph, transport, settings)               one a snapshot
+    executor = Executor(supergraph, transport, settings, worker)       one a snapshot
     executable = executor.prepare(plan, operation)                     one a plan; pure, may run in any thread; keep it
     context = FetchContext(identity=..., headers=..., deadline=...)    one a request
 
