@@ -224,6 +224,40 @@ class Executor:
         return await execution.run()
 
 
+class _Course:
+    """Steps on their way. No closures: each would keep what the request holds until the collector comes."""
+
+    __slots__ = ("do", "group", "steps", "waiting")
+
+    def __init__(self, steps: tuple[Step, ...], do: Callable[[Step], Awaitable[None]]) -> None:
+        self.steps = steps
+        self.do = do
+        self.waiting = [0] * len(steps)
+        for step in steps:
+            for follower in step.followers:
+                self.waiting[follower] += 1
+
+    async def run(self) -> None:
+        ready = [step for step, count in zip(self.steps, self.waiting, strict=True) if not count]
+        async with asyncio.TaskGroup() as self.group:
+            for step in ready:
+                self.group.create_task(self.follow(step))
+
+    async def follow(self, step: Step) -> None:
+        # What follows goes on in the same task; only what goes on beside it needs one of its own.
+        following: Step | None = step
+        while following is not None:
+            done, following = following, None
+            await self.do(done)
+            for each in done.followers:
+                self.waiting[each] -= 1
+                if not self.waiting[each]:
+                    if following is None:
+                        following = self.steps[each]
+                    else:
+                        self.group.create_task(self.follow(self.steps[each]))
+
+
 class Execution:
     """One request on its way."""
 
@@ -261,7 +295,10 @@ class Execution:
     async def run_compiled(self, program: Program) -> bytes | None:
         """The response as JSON; None when it has to be interpreted, which then starts from the replies that are there."""
         self.replies = {}
-        return await program.run(self, self.executor.representations_max)
+        encoded = await program.run(self, self.executor.representations_max)
+        if encoded is not None:
+            self.replies = None
+        return encoded
 
     async def run(self) -> GraphQLResponse:
         self.introspect()
@@ -279,29 +316,7 @@ class Execution:
         if len(steps) == 1:
             await do(steps[0])
             return
-        waiting = [0] * len(steps)
-        for step in steps:
-            for follower in step.followers:
-                waiting[follower] += 1
-
-        async def run(step: Step) -> None:
-            # What follows goes on in the same task; only what goes on beside it needs one of its own.
-            following: Step | None = step
-            while following is not None:
-                done, following = following, None
-                await do(done)
-                for each in done.followers:
-                    waiting[each] -= 1
-                    if not waiting[each]:
-                        if following is None:
-                            following = steps[each]
-                        else:
-                            group.create_task(run(steps[each]))
-
-        ready = [step for step, count in zip(steps, waiting, strict=True) if not count]
-        async with asyncio.TaskGroup() as group:
-            for step in ready:
-                group.create_task(run(step))
+        await _Course(steps, do).run()
 
     async def fetch(self, step: Step) -> None:
         """Sends one fetch, if it has anything to ask, and merges what comes back. Never raises a ``SubgraphError``."""

@@ -20,7 +20,7 @@ from gateway.execution.compiled.source import Source
 from gateway.execution.compiled.support import Astray
 from subgraphs.chassis.telemetry import logger
 
-_STRAYS: Final = (Astray, MsgspecError, UnicodeDecodeError, RecursionError, SubgraphError)
+STRAYS: Final = (Astray, MsgspecError, UnicodeDecodeError, RecursionError, SubgraphError)
 _log = logger("compiled plans")
 
 RUNS = Counter(
@@ -46,19 +46,19 @@ class Program:
 
     def __init__(self, layout: Layout, source: Source, name: str) -> None:
         self.text = source.text
-        self._sent = layout.sent
+        self.sent = layout.sent
         self.file = file = f"<plan {name} {id(self):x}>"
         # So that a traceback shows the lines.
         linecache.cache[file] = (len(self.text), None, self.text.splitlines(keepends=True), file)
         names: dict[str, Any] = {"__name__": "gateway.execution.compiled.generated", **source.given}
         exec(compile(self.text, file, "exec", dont_inherit=True), names)  # noqa: S102  our own text
         self._begin, self._finish = names["begin"], names["finish"]
-        self._gather: dict[int, Callable[..., Any]] = {}
-        self._take: dict[int, Callable[..., Any]] = {}
-        for each in self._sent:
-            self._take[each] = names[f"take_{each}"]
+        self.gather: dict[int, Callable[..., Any]] = {}
+        self.take: dict[int, Callable[..., Any]] = {}
+        for each in self.sent:
+            self.take[each] = names[f"take_{each}"]
             if each in layout.gatherings:
-                self._gather[each] = names[f"gather_{each}"]
+                self.gather[each] = names[f"gather_{each}"]
         self.runs = self.strays = 0
         self.broken = False
         """A bug was met: it is not run again."""
@@ -73,45 +73,59 @@ class Program:
 
     async def run(self, sender: Sender, representations_max: int) -> bytes | None:
         """The whole response as JSON; None when it went astray, with every reply so far known to the sender."""
-        run = SimpleNamespace()
         self.runs += 1
-        stray: Exception | None = None
-
-        async def do(step: Any) -> None:
-            nonlocal stray
-            number = step.fetch.id
-            if stray is not None or number not in self._sent:
-                return
+        run = _Run(self, sender, representations_max)
+        self._begin(run.state)
+        await sender.run_graph(run.do)
+        response: bytes | None = None
+        if run.stray is None:
             try:
-                variables = step.sent(sender.variables)
-                gather = self._gather.get(number)
-                if gather is not None:
-                    most = 0
-                    for name, representations in gather(run):
-                        variables[name] = representations
-                        most = max(most, len(representations))
-                    if not most:
-                        return
-                    if most > representations_max:
-                        raise Astray("it takes several requests")
-                self._take[number](run, await sender.ask(step, variables))
-            except _STRAYS as wrong:
-                stray = wrong
-            except Exception as bug:  # noqa: BLE001  the interpreter knows better; the traceback shows the plan's line
-                _log.exception("a compiled plan failed")
-                self.broken = True
-                BROKEN.inc()
-                stray = bug
+                response = self._finish(run.state)
+            except STRAYS as wrong:
+                run.stray = wrong
+        if run.stray is None:
+            _WHOLE.inc()
+        else:
+            self.strays += 1
+            _ASTRAY.inc()
+        return response
 
-        self._begin(run)
-        await sender.run_graph(do)
-        if stray is None:
-            try:
-                response: bytes = self._finish(run)
-                _WHOLE.inc()
-                return response
-            except _STRAYS as wrong:
-                stray = wrong
-        self.strays += 1
-        _ASTRAY.inc()
-        return None
+
+class _Run:
+    """One request on its way through a program."""
+
+    __slots__ = ("program", "representations_max", "sender", "state", "stray")
+
+    def __init__(self, program: Program, sender: Sender, representations_max: int) -> None:
+        self.program = program
+        self.sender = sender
+        self.representations_max = representations_max
+        self.state = SimpleNamespace()
+        """What the generated functions keep."""
+        self.stray: Exception | None = None
+        """Why the interpreter has to do it; then no step is begun any more."""
+
+    async def do(self, step: Any) -> None:
+        program, number = self.program, step.fetch.id
+        if self.stray is not None or number not in program.sent:
+            return
+        try:
+            variables = step.sent(self.sender.variables)
+            gather = program.gather.get(number)
+            if gather is not None:
+                most = 0
+                for name, representations in gather(self.state):
+                    variables[name] = representations
+                    most = max(most, len(representations))
+                if not most:
+                    return
+                if most > self.representations_max:
+                    raise Astray("it takes several requests")
+            program.take[number](self.state, await self.sender.ask(step, variables))
+        except STRAYS as wrong:
+            self.stray = wrong.with_traceback(None)
+        except Exception as bug:  # noqa: BLE001  the interpreter knows better; the traceback shows the plan's line
+            _log.exception("a compiled plan failed")
+            program.broken = True
+            BROKEN.inc()
+            self.stray = bug.with_traceback(None)

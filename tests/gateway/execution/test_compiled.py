@@ -170,7 +170,7 @@ async def test_a_bug_is_logged_with_its_line_and_costs_nobody_an_answer(
         def broken(*_: Any) -> None:
             raise KeyError("a bug")
 
-        monkeypatch.setitem(program._take, 1, broken)
+        monkeypatch.setitem(program.take, 1, broken)
         for _ in range(2):
             answer = await on.executor.execute(executable, {}, NOBODY)
             assert [each["stock"] for each in (answer.data or {})["products"]] == [1, 2]
