@@ -9,8 +9,6 @@ from __future__ import annotations
 import time
 import tracemalloc
 
-from graphql import parse
-
 from gateway.composition import SubgraphSource, compose
 from gateway.config import Limits
 from gateway.operation import normalise
