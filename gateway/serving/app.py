@@ -29,7 +29,7 @@ from gateway.pipeline.issuer import KINDS, Claims, DevelopmentIssuer
 from gateway.pipeline.pipeline import ANY, CONTRACT_HEADER, HARMLESS, ONE_ANSWER, QUERIES, Pipeline
 from gateway.plan import render_json, render_text
 from gateway.serving import event_source, http, multipart, websocket
-from subgraphs.chassis.telemetry import METRICS_MEDIA_TYPE, RequestTelemetry, logger, metrics_text
+from subgraphs.chassis.telemetry import METRICS_MEDIA_TYPE, RequestsTold, RequestTelemetry, logger, metrics_text
 
 CONSOLE = Path(__file__).parent / "console"
 _QUIET = frozenset({"/health", "/ready", "/metrics"})
@@ -197,7 +197,7 @@ def create_app(
                 await stack.enter_async_context(each)
             yield
 
-    middleware = [Middleware(RequestTelemetry, service="gateway", quiet=_QUIET)]
+    middleware = [Middleware(RequestTelemetry, told=RequestsTold("gateway", _QUIET))]
     if settings.cors_origins:
         middleware.append(
             Middleware(

@@ -54,6 +54,7 @@ from subgraphs.chassis.telemetry import (
     METRICS_MEDIA_TYPE,
     Asgi,
     Receive,
+    RequestsTold,
     RequestTelemetry,
     Scope,
     Send,
@@ -219,7 +220,7 @@ def create_app(service: Service, settings: ServiceSettings, clock: Clock | None 
         exception_handlers={StarletteHTTPException: _http_error},
     )
     app.add_middleware(_Guard, verifier=verifier, body_bytes_max=settings.body_bytes_max)
-    app.add_middleware(RequestTelemetry, service=service.name, quiet=QUIET)
+    app.add_middleware(RequestTelemetry, told=RequestsTold(service.name, QUIET))
     return app
 
 

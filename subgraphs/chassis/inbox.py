@@ -28,11 +28,11 @@ from subgraphs.chassis.mongo import Database, DuplicateKey, Index, MongoError, S
 from subgraphs.chassis.telemetry import (
     EVENTS_HEARD,
     REQUEST_ID_HEADER,
-    TRACEPARENT_HEADER,
     logger,
     outgoing_headers,
     request_scope,
 )
+from subgraphs.chassis.trace_context import TRACEPARENT_HEADER
 from subgraphs.kernel.clock import Clock, SystemClock
 from subgraphs.kernel.errors import RequestInFlight
 from subgraphs.kernel.events import Envelope
@@ -148,7 +148,7 @@ class EventConsumer:
         if handler is None:
             return
         trace = {REQUEST_ID_HEADER: envelope.correlation or "", TRACEPARENT_HEADER: envelope.traceparent or ""}
-        with request_scope(f"hear {envelope.type}", trace):
+        with request_scope(trace):
             attempt = 0
             while True:
                 try:

@@ -7,6 +7,7 @@ does through context variables, and go out with every call and every event.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -15,12 +16,11 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import orjson
 import structlog
-from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     REGISTRY,
@@ -32,10 +32,10 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from subgraphs.chassis.trace_context import TRACEPARENT_HEADER, TRACESTATE_HEADER, Trace, continued
 from subgraphs.kernel.ids import ulid
 
 REQUEST_ID_HEADER = "x-request-id"
-TRACEPARENT_HEADER = "traceparent"
 METRICS_MEDIA_TYPE = CONTENT_TYPE_LATEST
 WORKERS_METRICS = "PROMETHEUS_MULTIPROC_DIR"
 """The library's own name for the directory where the workers of one server keep what they count. Set before it is imported."""
@@ -47,9 +47,19 @@ Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # A client's request id is believed if it is short and plain: it goes into logs and headers.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}")
-_request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
-_propagator = TraceContextTextMapPropagator()
-_tracer = trace.get_tracer("galleria", tracer_provider=TracerProvider())
+
+
+@dataclass(frozen=True, slots=True)
+class RequestScope:
+    """One request, as everything that is done for it knows it."""
+
+    id: str
+    trace: Trace
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """What is told of it in every line."""
+
+
+_scope: ContextVar[RequestScope | None] = ContextVar("request", default=None)
 
 REQUEST_SECONDS = Histogram(
     "galleria_request_seconds",
@@ -74,27 +84,32 @@ def _console(colors: bool) -> Any:
 def configure_logging(format: Literal["json", "console"], level: str, service: str) -> None:
     """Sends every log line of the process, the libraries' too, to standard error in one format."""
     shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
+        _with_facts,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _with_service(service),
     ]
-    renderer: list[Any] = (
-        [structlog.processors.ExceptionRenderer(_TRACEBACK), structlog.processors.JSONRenderer()]
-        if format == "json"
-        else [_console(sys.stderr.isatty())]
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    if format == "json":
+        renderer: list[Any] = [structlog.processors.ExceptionRenderer(_TRACEBACK), _render_json]
+        # Our own lines go straight to the stream: by way of the standard library each costs several times as much.
+        processors = [*shared, *renderer]
+        loggers: Any = structlog.BytesLoggerFactory(sys.stderr.buffer)
+        rendered: list[Any] = [*renderer[:-1], _render_text]
+    else:
+        rendered = [_console(sys.stderr.isatty())]
+        processors = [*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter]
+        loggers = structlog.stdlib.LoggerFactory()
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        logger_factory=loggers,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendered],
         )
     )
     root = logging.getLogger()
@@ -111,43 +126,56 @@ def logger(name: str) -> Any:
 
 
 def note(**facts: str) -> None:
-    """Facts for every line that this request, or this task, still writes; the summary line among them."""
-    structlog.contextvars.bind_contextvars(**facts)
+    """Facts for every line that this request, or this task of it, still writes; the summary line among them."""
+    scope = _scope.get()
+    if scope is not None:
+        # A new one, not a changed one: the tasks of one request (a socket's operations) do not tell each other's facts.
+        _scope.set(RequestScope(scope.id, scope.trace, {**scope.facts, **facts} if scope.facts else facts))
 
 
 def request_id() -> str | None:
     """The id of the request this code runs for, if it runs for one."""
-    return _request_id.get()
+    scope = _scope.get()
+    return None if scope is None else scope.id
 
 
 def traceparent() -> str | None:
-    """The W3C trace context of the current span, if there is one."""
-    return _outgoing_trace().get(TRACEPARENT_HEADER)
+    """The W3C trace context of the request this code runs for, if it runs for one."""
+    scope = _scope.get()
+    return None if scope is None else scope.trace.parent
 
 
 def outgoing_headers() -> dict[str, str]:
     """The headers that carry the request id and the trace on to whoever is called."""
-    headers = _outgoing_trace()
-    current = _request_id.get()
-    if current is not None:
-        headers[REQUEST_ID_HEADER] = current
+    scope = _scope.get()
+    if scope is None:
+        return {}
+    headers = scope.trace.headers()
+    headers[REQUEST_ID_HEADER] = scope.id
     return headers
 
 
+def enter_request(given_id: str | None, parent: str | None = None, state: str | None = None) -> RequestScope:
+    """From here on this task works for one request: the caller's id, or a new one; a new span of the caller's trace."""
+    identity = given_id if given_id and _REQUEST_ID.fullmatch(given_id) else ulid()
+    scope = RequestScope(identity, continued(parent, state))
+    _scope.set(scope)
+    return scope
+
+
 @contextmanager
-def request_scope(name: str, headers: Mapping[str, str]) -> Iterator[str]:
+def request_scope(headers: Mapping[str, str]) -> Iterator[str]:
     """Everything inside belongs to one request: its id (the caller's, or a new one) and a span of the caller's trace.
 
     ``headers`` have lower-case names. Yields the request id.
     """
-    given = headers.get(REQUEST_ID_HEADER, "")
-    identity = given if _REQUEST_ID.fullmatch(given) else ulid()
-    token = _request_id.set(identity)
+    before = _scope.get()
     try:
-        with _tracer.start_as_current_span(name, context=_propagator.extract(headers)):
-            yield identity
+        yield enter_request(
+            headers.get(REQUEST_ID_HEADER), headers.get(TRACEPARENT_HEADER), headers.get(TRACESTATE_HEADER)
+        ).id
     finally:
-        _request_id.reset(token)
+        _scope.set(before)
 
 
 def metrics_text() -> bytes:
@@ -165,30 +193,54 @@ def forget_worker(pid: int) -> None:
         mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
-class RequestTelemetry:
-    """ASGI middleware: a request scope, one summary line and one histogram entry around every request.
+class RequestsTold:
+    """What is told of every request of one service: how many there are, how long each took, one line.
 
     ``quiet`` paths (probes, scrapes) get their metrics but no line.
     """
 
-    def __init__(self, app: Asgi, service: str, quiet: frozenset[str] = frozenset()) -> None:
-        self._app = app
+    def __init__(self, service: str, quiet: frozenset[str] = frozenset()) -> None:
         self._service = service
         self._quiet = quiet
         self._log = logger("request")
+        self._now = REQUESTS_NOW.labels(service)
+        self._seconds: dict[tuple[str, int], Histogram] = {}
+
+    def begin(self) -> float:
+        """The clock's reading that ``end`` wants back."""
+        self._now.inc()
+        return time.perf_counter()
+
+    def end(
+        self, started: float, *, route: str, path: str, status: int, identity: str, facts: Mapping[str, Any]
+    ) -> None:
+        """``route`` becomes a label: it is one of few, whatever clients ask for."""
+        elapsed_s = time.perf_counter() - started
+        self._now.dec()
+        seconds = self._seconds.get((route, status))
+        if seconds is None:
+            seconds = self._seconds[route, status] = REQUEST_SECONDS.labels(self._service, route, str(status))
+        seconds.observe(elapsed_s)
+        if path not in self._quiet:
+            self._log.info(
+                "request", path=path, status=status, ms=round(elapsed_s * 1000, 2), request_id=identity, **facts
+            )
+
+
+class RequestTelemetry:
+    """ASGI middleware: a request scope around every request, which is told."""
+
+    def __init__(self, app: Asgi, told: RequestsTold) -> None:
+        self._app = app
+        self._told = told
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        path = scope["path"]
         status = 101 if scope["type"] == "websocket" else 500
-        started = time.perf_counter()
-        with (
-            request_scope(f"{scope.get('method', 'WEBSOCKET')} {path}", headers) as identity,
-            REQUESTS_NOW.labels(self._service).track_inprogress(),
-        ):
+        with request_scope(headers) as identity:
 
             async def observed(message: MutableMapping[str, Any]) -> None:
                 nonlocal status
@@ -198,16 +250,18 @@ class RequestTelemetry:
                     message["headers"] = [*message["headers"], (REQUEST_ID_HEADER.encode(), identity.encode())]
                 await send(message)
 
+            started = self._told.begin()
             try:
                 await self._app(scope, receive, observed)
             finally:
-                elapsed_s = time.perf_counter() - started
-                REQUEST_SECONDS.labels(self._service, _route(scope), str(status)).observe(elapsed_s)
-                if path not in self._quiet:
-                    facts = scope.get("galleria.facts", {})
-                    self._log.info(
-                        "request", path=path, status=status, ms=round(elapsed_s * 1000, 2), request_id=identity, **facts
-                    )
+                self._told.end(
+                    started,
+                    route=_route(scope),
+                    path=scope["path"],
+                    status=status,
+                    identity=identity,
+                    facts=scope.get("galleria.facts", {}),
+                )
 
 
 def _route(scope: Scope) -> str:
@@ -215,10 +269,24 @@ def _route(scope: Scope) -> str:
     return str(scope["path"]) if "endpoint" in scope else "other"
 
 
-def _outgoing_trace() -> dict[str, str]:
-    carrier: dict[str, str] = {}
-    _propagator.inject(carrier)
-    return carrier
+def _with_facts(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    scope = _scope.get()
+    if scope is not None:
+        for name, fact in scope.facts.items():
+            event.setdefault(name, fact)
+    return event
+
+
+def _render_json(_: Any, __: str, event: MutableMapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(event, default=repr)
+    except TypeError:
+        # Integers of more than 64 bits, halves of surrogate pairs: a line that is odd is better than none.
+        return json.dumps(event, default=repr).encode()
+
+
+def _render_text(_: Any, __: str, event: MutableMapping[str, Any]) -> str:
+    return _render_json(_, __, event).decode()
 
 
 def _with_service(service: str) -> Any:

@@ -13,6 +13,9 @@ import threading
 import time
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+# Two letters at a time: an identity is made for every request.
+_PAIRS = [one + other for one in _ALPHABET for other in _ALPHABET]
+_SHIFTS = range(120, -1, -10)
 _VALUES = {letter: value for value, letter in enumerate(_ALPHABET)}
 _CHANCE_BITS = 80
 _CHANCE_MASK = (1 << _CHANCE_BITS) - 1
@@ -24,7 +27,7 @@ _last = 0
 
 
 def _encode(number: int) -> str:
-    return "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+    return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
 
 
 def ulid(*, at_ms: int | None = None) -> str:

@@ -192,7 +192,7 @@ async def test_serve_says_where_it_is_answers_and_stops_well(supergraph: Path, s
             child.send_signal(stop)
             summary = (await child.stderr.read()).decode()
             assert await child.wait() == 0
-        lines = [json.loads(text) for text in summary.splitlines() if '"event": "request"' in text]
+        lines = [json.loads(text) for text in summary.splitlines() if '"event":"request"' in text]
         assert len(lines) == 1
         assert (lines[0]["status"], lines[0]["operation"], lines[0]["kind"]) == (200, "Kind", "query")
     finally:
