@@ -164,7 +164,12 @@ class Settings(BaseSettings):
     document_cache_bytes_max: Bytes = 16_000_000
     """Text of the documents whose parse and validation are remembered; the trees are some tens of times larger."""
     plan_cache_max: Count = 1_000
-    """Plans remembered."""
+    """Plans remembered; fewer, where the text of their operations is more than that of the documents may be."""
+    constant_answers_bytes_max: Bytes = 8_000_000
+    """Answers remembered of what asks no subgraph and has no variables, above all introspection; as JSON."""
+    request_cache_bytes_max: Bytes = 8_000_000
+    """Request bodies without variables whose meaning is remembered, and the heads of requests on connections that stay
+    open: so much of each."""
 
     limits: Limits = Limits()
 

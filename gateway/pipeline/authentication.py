@@ -164,6 +164,11 @@ class Authenticator:
         self._now = now
         self._proofs: LRUCache[tuple[int, str], Proof] = LRUCache(_PROOFS_MAX)
 
+    @property
+    def generation(self) -> int:
+        """Of the keys: what was proved by another must be proved again."""
+        return self._keys.generation if self._keys is not None else 0
+
     async def prove(self, authorization: str | None) -> Proof:
         """The proof for an ``Authorization`` header. None is anonymous; a bad token raises NotAuthenticated."""
         if authorization is None:
@@ -233,6 +238,8 @@ def _principal(claims: Mapping[str, Any]) -> Principal:
     return Principal(str(claims["sub"]), kind, frozenset(scopes), customer_id, agent_id)
 
 
+_NOWHERE = RequestContext()
+
 # What each context header may look like once normalised. A value that does not fit is ignored, never passed on: it
 # would reach every subgraph's cache keys and logs.
 _SHAPES: Mapping[str, tuple[Callable[[str], str], re.Pattern[str]]] = {
@@ -248,8 +255,11 @@ def request_context(headers: Mapping[str, str], limits: Limits) -> RequestContex
     """What the client says about where it stands, from its ``x-uc-*`` headers (names in lower case)."""
     found: dict[str, str] = {}
     for header, name in CONTEXT_HEADERS.items():
+        given = headers.get(header)
+        if given is None:
+            continue
         normalise, shape = _SHAPES[name]
-        text = normalise(headers.get(header, ""))
+        text = normalise(given)
         if len(text) <= limits.header_characters_max and shape.fullmatch(text):
             found[name] = text
-    return RequestContext(**found)
+    return RequestContext(**found) if found else _NOWHERE

@@ -1,19 +1,62 @@
-"""A bounded cache whose misses are computed once: the least recently used entry leaves, equal misses wait for one.
+"""Bounded caches: the least recently used entry leaves; of one whose values are made, equal misses wait for one making.
 
-What belongs here: keeping and making. What does not: what is kept (documents, plans).
+What belongs here: keeping and making, and counting how often it was worth it. What does not: what is kept.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Executor
 from typing import Generic, TypeVar
 
-from cachetools import LRUCache
+from prometheus_client import Counter
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+
+CACHE_READS = Counter(
+    "galleria_cache_reads", "What was looked for in the gateway's own caches, by whether it was there.", ("cache", "found")
+)  # fmt: skip
+
+
+class Cache(Generic[K, V]):
+    """At most ``weight_max`` of whatever entries weigh; an entry heavier than all of it is not kept.
+
+    Every request looks into several of these, so that they cost a look into a dict each.
+    """
+
+    __slots__ = ("_hit", "_kept", "_miss", "_weight", "_weight_max")
+
+    def __init__(self, name: str, *, weight_max: int) -> None:
+        self._weight_max = weight_max
+        self._weight = 0
+        self._kept: OrderedDict[K, tuple[int, V]] = OrderedDict()
+        self._hit = CACHE_READS.labels(name, "yes").inc
+        self._miss = CACHE_READS.labels(name, "no").inc
+
+    def find(self, key: K) -> V | None:
+        entry = self._kept.get(key)
+        if entry is None:
+            self._miss()
+            return None
+        self._hit()
+        self._kept.move_to_end(key)
+        return entry[1]
+
+    def keep(self, key: K, value: V, weight: int = 1) -> None:
+        if weight > self._weight_max:
+            return
+        before = self._kept.pop(key, None)
+        self._weight += weight - (before[0] if before is not None else 0)
+        self._kept[key] = (weight, value)
+        while self._weight > self._weight_max:
+            _, (left, _) = self._kept.popitem(last=False)
+            self._weight -= left
+
+    def __len__(self) -> int:
+        return len(self._kept)
 
 
 class SingleFlightCache(Generic[K, V]):
@@ -23,19 +66,22 @@ class SingleFlightCache(Generic[K, V]):
     refusal is a value. Keys heavier than the whole cache are made and not kept. For one event loop.
     """
 
-    def __init__(self, executor: Executor, *, weight_max: int, weigh: Callable[[K], int] | None = None) -> None:
+    def __init__(
+        self, name: str, executor: Executor, *, weight_max: int, weigh: Callable[[K], int] | None = None
+    ) -> None:
         self._executor = executor
         self._weigh = weigh or (lambda _key: 1)
-        self._weight_max = weight_max
-        # cachetools weighs values; the key's weight travels with the value.
-        self._kept: LRUCache[K, tuple[int, V]] = LRUCache(weight_max, getsizeof=lambda entry: entry[0])
+        self._kept: Cache[K, V] = Cache(name, weight_max=weight_max)
+        self.find = self._kept.find
         self._flights: dict[K, asyncio.Future[V]] = {}
 
     async def get(self, key: K, make: Callable[[], V]) -> V:
         """The kept value, or the one ``make`` returns on the executor."""
-        entry = self._kept.get(key)
-        if entry is not None:
-            return entry[1]
+        kept = self.find(key)
+        return kept if kept is not None else await self.make(key, make)
+
+    async def make(self, key: K, make: Callable[[], V]) -> V:
+        """The value ``make`` returns on the executor, for whoever did not find one."""
         flight = self._flights.get(key)
         if flight is None:
             flight = asyncio.get_running_loop().run_in_executor(self._executor, make)
@@ -47,11 +93,8 @@ class SingleFlightCache(Generic[K, V]):
     def _land(self, key: K, flight: asyncio.Future[V]) -> None:
         del self._flights[key]
         # Looking at the exception keeps the loop from reporting it as unseen when every waiter has gone.
-        if flight.cancelled() or flight.exception() is not None:
-            return
-        weight = self._weigh(key)
-        if weight <= self._weight_max:
-            self._kept[key] = (weight, flight.result())
+        if not flight.cancelled() and flight.exception() is None:
+            self._kept.keep(key, flight.result(), self._weigh(key))
 
     def __len__(self) -> int:
         return len(self._kept)

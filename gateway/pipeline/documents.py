@@ -41,8 +41,7 @@ class Document:
 
     @property
     def incremental(self) -> bool:
-        """Whether it may ask for a part of an answer later; whoever does writes a directive's name."""
-        return "@" in self.text and ("defer" in self.text or "stream" in self.text)
+        return may_defer(self.text)
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """The operation to run; raises OperationUnknown when the name picks none, or is needed and missing."""
@@ -54,6 +53,11 @@ class Document:
             if operation.name is not None and operation.name.value == name:
                 return operation
         raise OperationUnknown(f"The document has no operation named {name!r}.")
+
+
+def may_defer(text: str) -> bool:
+    """Whether a document may ask for a part of an answer later; whoever does writes a directive's name."""
+    return "@" in text and ("defer" in text or "stream" in text)
 
 
 class Documents:
@@ -72,7 +76,7 @@ class Documents:
         self._limits = limits
         self._rules = (*specified_rules, *(() if introspection else (NoSchemaIntrospectionCustomRule,)))
         self._cache: SingleFlightCache[tuple[str | None, str], Document | RequestError] = SingleFlightCache(
-            executor, weight_max=cache_bytes_max, weigh=lambda key: len(key[1])
+            "documents", executor, weight_max=cache_bytes_max, weigh=lambda key: len(key[1])
         )
 
     async def get(self, text: str, contract: str | None = None) -> Document:

@@ -7,13 +7,14 @@ response's ``errors``. ``refusal`` turns a raised error into the response that m
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import product
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 from prometheus_client import Counter, Gauge
 
@@ -35,7 +36,6 @@ from gateway.execution.incremental import execute_incrementally
 from gateway.execution.subscription import Subscriptions
 from gateway.execution.transport import FetchContext, Transport
 from gateway.incremental import Payload, has_errors
-from gateway.pipeline import variables
 from gateway.pipeline.authentication import Authenticator, request_context
 from gateway.pipeline.snapshot import Planned, Snapshot
 from gateway.plan import OperationKind
@@ -52,6 +52,7 @@ HARMLESS = frozenset({OperationKind.QUERY, OperationKind.SUBSCRIPTION})
 ANY = frozenset(OperationKind)
 
 OPERATIONS = Counter("galleria_operations", "Operations by kind and outcome.", ("kind", "outcome"))
+_counted: dict[tuple[OperationKind, str], Counter] = {}
 SUBSCRIPTIONS_NOW = Gauge("galleria_subscriptions_now", "Subscriptions open now.", multiprocess_mode="livesum")
 
 
@@ -65,10 +66,13 @@ class Caller:
     """The contract whose view they get; None is the whole API schema."""
     expires_at: float | None = None
     """Until when the proof is good, in seconds since 1970; whoever serves a stream ends it then."""
+    keys_generation: int = 0
+    """Of the keys by which they are proved."""
+    identity: str = ""
+    """Everything about them that may change a subgraph's answer; empty where subgraphs are not told."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Ready:
+class _Ready(NamedTuple):
     """A request that may run: everything but the running is done."""
 
     snapshot: Snapshot
@@ -118,8 +122,8 @@ class Pipeline:
                     names = {definition.name.value if definition.name else None}
                     names |= {None} if len(document.operations) == 1 else set()
                     for name, incremental in product(names, {False, document.incremental}):
-                        prepared = await snapshot.prepare(document, name, incremental=incremental)
-                        await snapshot.plan(document, name, prepared, ANONYMOUS)
+                        prepared = await snapshot.prepare(text, name, incremental=incremental)
+                        await snapshot.plan(prepared, ANONYMOUS)
                     planned += 1
             except GatewayError as wrong:
                 logger("warm-up").warning("a registered operation cannot be planned", reason=wrong.message)
@@ -138,12 +142,22 @@ class Pipeline:
             raise ContractUnknown(
                 f"There is no contract named {chosen[: self.settings.limits.header_characters_max]!r}."
             )
+        context = request_context(headers, self.settings.limits)
         return Caller(
             principal=proof.principal,
             contract=chosen,
-            context=request_context(headers, self.settings.limits),
+            context=context,
             expires_at=proof.expires_at,
+            keys_generation=self._authenticator.generation,
+            # Without a signature subgraphs cannot tell one asker from another, and neither do their answers.
+            identity=_identity(proof.principal, context) if self._signer is not None else "",
         )
+
+    def still(self, caller: Caller) -> bool:
+        """Whether they would be the same, were the same headers proved again now."""
+        if caller.expires_at is None:
+            return True
+        return time.time() < caller.expires_at and caller.keys_generation == self._authenticator.generation
 
     async def answer(
         self, request: GraphQLRequest, caller: Caller, *, kinds: frozenset[OperationKind] = ONE_ANSWER
@@ -174,10 +188,8 @@ class Pipeline:
     async def plan(self, request: GraphQLRequest, caller: Caller) -> Planned:
         """The plan this caller's request would run by, without running it."""
         snapshot = self._current()
-        document = await snapshot.documents.get(request.query, caller.contract)
-        document.operation(request.operation_name)
-        prepared = await snapshot.prepare(document, request.operation_name, incremental=True)
-        return await snapshot.plan(document, request.operation_name, prepared, caller.principal)
+        prepared = await snapshot.prepare(request.query, request.operation_name, caller.contract, incremental=True)
+        return await snapshot.plan(prepared, caller.principal)
 
     def refusal(self, error: Exception) -> GraphQLResponse:
         """The response for a request that was not executed. What may be shown is decided by the branch of the tree."""
@@ -204,23 +216,15 @@ class Pipeline:
         self, request: GraphQLRequest, caller: Caller, kinds: frozenset[OperationKind], *, incremental: bool = False
     ) -> _Ready:
         snapshot = self._current()
-        document = await snapshot.documents.get(request.query, caller.contract)
-        definition = document.operation(request.operation_name)
-        kind = OperationKind(definition.operation.value)
-        # Bounded: the name is the client's text, and it goes into the log.
-        name = definition.name.value[: self.settings.limits.header_characters_max] if definition.name else ""
-        note(operation=name, kind=kind.value, **({"contract": caller.contract} if caller.contract else {}))
-        _check_kind(kind, kinds)
-        prepared = await snapshot.prepare(document, request.operation_name, incremental=incremental)
-        values = variables.coerce(
-            snapshot.views[caller.contract].schema,
-            definition,
-            request.variables,
-            errors_max=self.settings.limits.validation_errors_max,
+        prepared = await snapshot.prepare(
+            request.query, request.operation_name, caller.contract, incremental=incremental
         )
-        planned = await snapshot.plan(document, request.operation_name, prepared, caller.principal)
+        note(**prepared.facts)
+        _check_kind(prepared.kind, kinds)
+        values = prepared.variables.values(request.variables, errors_max=self.settings.limits.validation_errors_max)
+        planned = await snapshot.plan(prepared, caller.principal)
         errors = tuple(refusal.as_graphql() for refusal in planned.refusals if refusal.applies(values))
-        return _Ready(snapshot=snapshot, planned=planned, variables=values, caller=caller, errors=errors)
+        return _Ready(snapshot, planned, values, caller, errors)
 
     def _deadline(self) -> float:
         return asyncio.get_running_loop().time() + self.settings.limits.request_ms_max / 1000
@@ -242,15 +246,19 @@ class Pipeline:
                     yield payload
             outcome = "errors" if wrong else "whole"
         finally:
-            OPERATIONS.labels(ready.planned.operation.kind.value, outcome).inc()
+            _count(ready.planned.operation.kind, outcome)
 
     async def _execute(self, ready: _Ready) -> GraphQLResponse:
-        deadline = self._deadline()
-        kind = ready.planned.operation.kind.value
-        response = await ready.snapshot.executor.execute(
-            ready.planned.executable, ready.variables, self._context(ready.caller, deadline), errors=ready.errors
-        )
-        OPERATIONS.labels(kind, "errors" if response.errors else "whole").inc()
+        snapshot, planned = ready.snapshot, ready.planned
+        response = snapshot.constants.find(planned) if planned.constant else None
+        if response is None:
+            context = self._context(ready.caller, self._deadline())
+            response = await snapshot.executor.execute(
+                planned.executable, ready.variables, context, errors=ready.errors
+            )
+            if planned.constant and not response.errors:
+                snapshot.constants.keep(planned, response, len(response.encode()))
+        _count(planned.operation.kind, "errors" if response.errors else "whole")
         return response
 
     async def _events(self, ready: _Ready) -> AsyncGenerator[Payload, None]:
@@ -273,7 +281,7 @@ class Pipeline:
         finally:
             self._open_streams -= 1
             SUBSCRIPTIONS_NOW.dec()
-            OPERATIONS.labels("subscription", outcome).inc()
+            _count(OperationKind.SUBSCRIPTION, outcome)
 
     def _context(self, caller: Caller, deadline: float | None) -> FetchContext:
         signer = self._signer
@@ -284,14 +292,24 @@ class Pipeline:
                 sent[IDENTITY_HEADER] = signer.sign(caller.principal, caller.context)
             return sent
 
-        # Without a signature subgraphs cannot tell one asker from another, and neither do their answers.
-        identity = _identity(caller) if signer is not None else ""
-        return FetchContext(headers=headers, identity=identity, deadline=deadline)
+        return FetchContext(headers=headers, identity=caller.identity, deadline=deadline)
 
 
-def _identity(caller: Caller) -> str:
-    principal = caller.principal
-    return f"{principal.key} {sorted(principal.scopes)} {principal.customer_id} {caller.context}"
+def _identity(principal: Principal, context: RequestContext) -> str:
+    """All of both, so that what differs in anything is different."""
+    return repr(
+        (
+            *(principal.subject, principal.kind, sorted(principal.scopes), principal.customer_id, principal.agent_id),
+            *(context.channel, context.currency, context.country, context.location, context.locale),
+        )
+    )
+
+
+def _count(kind: OperationKind, outcome: str) -> None:
+    counted = _counted.get((kind, outcome))
+    if counted is None:
+        counted = _counted[kind, outcome] = OPERATIONS.labels(kind.value, outcome)
+    counted.inc()
 
 
 def _check_kind(kind: OperationKind, kinds: frozenset[OperationKind]) -> None:

@@ -6,36 +6,51 @@ snapshot and swapping one reference; requests under way finish on the old one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import Executor as ThreadExecutor
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Final, TypeAlias
+
+from graphql import OperationDefinitionNode
 
 from gateway.config import Settings
+from gateway.exchange import GraphQLResponse
 from gateway.execution.executor import Executable, Executor
 from gateway.execution.transport import Transport
 from gateway.incremental import with_directives
 from gateway.operation import Operation, normalise
 from gateway.pipeline.authorization import Access, Refusal, Rule, Shape
-from gateway.pipeline.cache import SingleFlightCache
-from gateway.pipeline.documents import Document, Documents
-from gateway.pipeline.views import ContractId, View, views_of
-from gateway.plan import QueryPlan
+from gateway.pipeline.cache import Cache, SingleFlightCache
+from gateway.pipeline.documents import Document, Documents, may_defer
+from gateway.pipeline.variables import Declared
+from gateway.pipeline.views import ContractId, views_of
+from gateway.plan import OperationKind, QueryPlan
 from gateway.planning.planner import Planner
 from gateway.supergraph import Supergraph
 from subgraphs.chassis.identity import Principal
 
+NAME_CHARACTERS_MAX: Final = 64
+"""Of an operation's name, where it is told: it is the client's text."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Prepared:
-    """An operation of a document, known as far as it can be without variables or a principal."""
+    """An operation of a document, known as far as it can be without variables or a principal. Equal only to itself."""
 
+    contract: ContractId
+    kind: OperationKind
     operation: Operation
     rules: tuple[Rule, ...]
+    variables: Declared
+    facts: Mapping[str, str]
+    """What is told of every request for it."""
+    weight: int
+    """In the caches, as its plans have it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Planned:
-    """An operation as principals of one authorization shape get it."""
+    """An operation as principals of one authorization shape get it. Equal only to itself."""
 
     operation: Operation
     """The client's whole operation: its shape is the answer's."""
@@ -43,10 +58,12 @@ class Planned:
     """Of what is left when the refused fields are out."""
     executable: Executable
     refusals: tuple[Refusal, ...]
+    constant: bool
+    """Its answer is the same for all who get this plan, whenever they ask: it knows no variables and asks no subgraph."""
 
 
 OperationKey: TypeAlias = tuple[ContractId, str, str | None, bool]
-PlanKey: TypeAlias = tuple[ContractId, str, str | None, bool, Shape]
+PlanKey: TypeAlias = tuple[Prepared, Shape]
 
 
 class Snapshot:
@@ -74,36 +91,69 @@ class Snapshot:
             cache_bytes_max=settings.document_cache_bytes_max,
             introspection=settings.introspection,
         )
+        # Many small operations are bounded by their number, few large ones by their text.
+        self._weight_min = weight_min = settings.document_cache_bytes_max // settings.plan_cache_max
         self._prepared: SingleFlightCache[OperationKey, Prepared] = SingleFlightCache(
-            worker, weight_max=settings.plan_cache_max
+            "operations",
+            worker,
+            weight_max=settings.document_cache_bytes_max,
+            weigh=lambda key: max(len(key[1]), weight_min),
         )
         self._planned: SingleFlightCache[PlanKey, Planned] = SingleFlightCache(
-            worker, weight_max=settings.plan_cache_max
+            "plans", worker, weight_max=settings.document_cache_bytes_max, weigh=lambda key: key[0].weight
+        )
+        self.constants: Cache[Planned, GraphQLResponse] = Cache(
+            "constant answers", weight_max=settings.constant_answers_bytes_max
+        )
+        """Answers of constant plans, as JSON already: one contract's, one document's, one authorization shape's."""
+
+    async def prepare(
+        self, text: str, operation_name: str | None, contract: ContractId = None, *, incremental: bool = False
+    ) -> Prepared:
+        """The operation of this document in this view; with what is deferred as such only if ``incremental``.
+
+        Raises the refusals of the document, and OperationUnknown.
+        """
+        incremental = incremental and may_defer(text)
+        key = (contract, text, operation_name, incremental)
+        known = self._prepared.find(key)
+        if known is not None:
+            return known
+        document = await self.documents.get(text, contract)
+        # What names no operation is refused before the cache: it would be remembered by every name there is.
+        definition = document.operation(operation_name)
+        return await self._prepared.make(
+            key, lambda: self._prepare(document, definition, operation_name, self._deferred_max if incremental else 0)
         )
 
-    async def prepare(self, document: Document, operation_name: str | None, *, incremental: bool) -> Prepared:
-        """The normalised operation and the rules it meets; with what is deferred as such only if ``incremental``."""
-        return await self._prepared.get(
-            (document.contract, document.text, operation_name, incremental and document.incremental),
-            lambda: self._prepare(document, operation_name, self._deferred_max if incremental else 0),
-        )
-
-    def _prepare(self, document: Document, operation_name: str | None, deferred_max: int) -> Prepared:
+    def _prepare(
+        self,
+        document: Document,
+        definition: OperationDefinitionNode,
+        operation_name: str | None,
+        deferred_max: int,
+    ) -> Prepared:
         schema = self.views[document.contract].schema
         operation = normalise(document.tree, operation_name, schema, deferred_max=deferred_max)
-        return Prepared(operation=operation, rules=self.access.rules(operation))
+        name = definition.name.value[:NAME_CHARACTERS_MAX] if definition.name else ""
+        facts = {"operation": name, "kind": operation.kind.value}
+        return Prepared(
+            contract=document.contract,
+            kind=operation.kind,
+            operation=operation,
+            rules=self.access.rules(operation),
+            variables=Declared(schema, definition),
+            facts=facts | ({"contract": document.contract} if document.contract else {}),
+            weight=max(len(document.text), self._weight_min),
+        )
 
-    async def plan(
-        self, document: Document, operation_name: str | None, prepared: Prepared, principal: Principal
-    ) -> Planned:
+    async def plan(self, prepared: Prepared, principal: Principal) -> Planned:
         """The plan for principals like this one. Raises PlanningFailed when the supergraph cannot answer."""
-        shape = tuple(rule.allows(principal) for rule in prepared.rules)
-        view = self.views[document.contract]
-        key = (document.contract, document.text, operation_name, prepared.operation.incremental, shape)
-        return await self._planned.get(key, lambda: self._plan(prepared, shape, view))
+        shape = tuple([rule.allows(principal) for rule in prepared.rules]) if prepared.rules else ()
+        return await self._planned.get((prepared, shape), lambda: self._plan(prepared, shape))
 
-    def _plan(self, prepared: Prepared, shape: Shape, view: View) -> Planned:
-        whole = prepared.operation
+    def _plan(self, prepared: Prepared, shape: Shape) -> Planned:
+        whole, view = prepared.operation, self.views[prepared.contract]
         # The planner gives keys to the fields it adds; those of one shape's plan are no business of another's.
         allowed = replace(whole, keys=whole.keys.copy())
         refusals: tuple[Refusal, ...] = ()
@@ -114,4 +164,5 @@ class Snapshot:
         asked = view.telling(allowed, self.supergraph)
         plan = self.planner.plan(asked) if asked.selections else QueryPlan(kind=whole.kind, fetches=())
         executable = self.executor.prepare(plan, whole, view.schema)
-        return Planned(operation=whole, plan=plan, executable=executable, refusals=refusals)
+        constant = whole.kind is OperationKind.QUERY and not (whole.variables or plan.fetches or refusals)
+        return Planned(operation=whole, plan=plan, executable=executable, refusals=refusals, constant=constant)

@@ -66,9 +66,8 @@ class Direct:
 
     async def plan(self, text: str) -> Planned:
         """As the gateway plans for somebody it does not know: what needs a token is not asked for."""
-        document = await self._snapshot.documents.get(text)
-        prepared = await self._snapshot.prepare(document, None, incremental=False)
-        return await self._snapshot.plan(document, None, prepared, ANONYMOUS)
+        prepared = await self._snapshot.prepare(text, None)
+        return await self._snapshot.plan(prepared, ANONYMOUS)
 
     async def rounds(self, document: str, variables: Mapping[str, Any]) -> tuple[Rounds, dict[str, Any]]:
         """What the gateway would send for this operation, and the data it would answer with."""

@@ -18,7 +18,7 @@ async def test_equal_misses_wait_for_one_making() -> None:
         made.append("a")
         return "A"
 
-    cache: SingleFlightCache[str, str] = SingleFlightCache(ThreadPoolExecutor(2), weight_max=10)
+    cache: SingleFlightCache[str, str] = SingleFlightCache("test", ThreadPoolExecutor(2), weight_max=10)
     waiting = [asyncio.ensure_future(cache.get("a", make)) for _ in range(5)]
     await asyncio.sleep(0)
     release.set()
@@ -28,7 +28,7 @@ async def test_equal_misses_wait_for_one_making() -> None:
 
 async def test_a_waiter_that_goes_away_does_not_take_the_value_from_the_others() -> None:
     release = threading.Event()
-    cache: SingleFlightCache[str, int] = SingleFlightCache(ThreadPoolExecutor(1), weight_max=10)
+    cache: SingleFlightCache[str, int] = SingleFlightCache("test", ThreadPoolExecutor(1), weight_max=10)
     first = asyncio.ensure_future(cache.get("a", lambda: int(release.wait(5))))
     second = asyncio.ensure_future(cache.get("a", lambda: 7))
     await asyncio.sleep(0)
@@ -41,14 +41,14 @@ async def test_a_failure_reaches_the_waiter_and_is_not_kept() -> None:
     def fail() -> int:
         raise ValueError("no")
 
-    cache: SingleFlightCache[str, int] = SingleFlightCache(ThreadPoolExecutor(1), weight_max=10)
+    cache: SingleFlightCache[str, int] = SingleFlightCache("test", ThreadPoolExecutor(1), weight_max=10)
     with pytest.raises(ValueError, match="no"):
         await cache.get("a", fail)
     assert await cache.get("a", lambda: 1) == 1
 
 
 async def test_the_least_recently_used_leaves_and_what_is_too_heavy_is_not_kept() -> None:
-    cache: SingleFlightCache[str, str] = SingleFlightCache(ThreadPoolExecutor(1), weight_max=4, weigh=len)
+    cache: SingleFlightCache[str, str] = SingleFlightCache("test", ThreadPoolExecutor(1), weight_max=4, weigh=len)
     for key in ("aa", "bb", "aa", "cc", "heavy"):
         await cache.get(key, key.upper)
     assert len(cache) == 2

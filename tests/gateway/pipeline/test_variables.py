@@ -1,19 +1,20 @@
 """Variables are checked as GraphQL says and handed on as they came."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from graphql import OperationDefinitionNode, build_schema, parse
 
 from gateway.errors import VariableInvalid
-from gateway.pipeline.variables import coerce
+from gateway.pipeline.variables import Declared, coerce
 
 SCHEMA = build_schema(
     """
     enum Colour { RED BLUE }
     input Filter { colour: Colour = RED, size: Int! }
     scalar Anything
-    type Query { a(colour: Colour, ids: [ID!], filter: Filter, any: Anything, on: Boolean): Int }
+    type Query { a(colour: Colour, ids: [ID!], filter: Filter, any: Anything, on: Boolean, factor: Float): Int }
     """
 )
 
@@ -54,3 +55,51 @@ def test_every_wrong_variable_is_told() -> None:
         run("$c: Colour, $f: Filter, $n: Int!", {"c": "GREEN", "f": {"colour": "RED"}})
     told = " ".join(error["message"] for error in caught.value.extensions["errors"])
     assert all(name in told for name in ("$c", "$f", "$n"))
+
+
+@pytest.mark.parametrize(
+    ("definitions", "given"),
+    [
+        ("$a: ID!", {"a": "x"}),
+        ("$a: ID!", {"a": 7}),
+        ("$a: ID!", {"a": True}),
+        ("$a: ID!", {}),
+        ("$a: ID!", {"a": None}),
+        ("$a: ID", {"a": None}),
+        ("$a: ID", {"b": 1}),
+        ('$a: ID! = "d"', {}),
+        ('$a: ID! = "d"', {"a": None}),
+        ("$a: Int = 5, $b: Int = null", {}),
+        ("$a: Int", {"a": 2**31 - 1}),
+        ("$a: Int", {"a": -(2**31)}),
+        ("$a: Int", {"a": 2**31}),
+        ("$a: Int", {"a": 1.0}),
+        ("$a: Int", {"a": 1.5}),
+        ("$a: Int", {"a": True}),
+        ("$a: Int", {"a": "1"}),
+        ("$a: Float", {"a": 1}),
+        ("$a: Float", {"a": 2**70}),
+        ("$a: Float", {"a": 1.5}),
+        ("$a: Float", {"a": float("inf")}),
+        ("$a: Float", {"a": False}),
+        ("$a: Boolean!", {"a": False}),
+        ("$a: Boolean!", {"a": 0}),
+        ("$a: String, $b: String!", {"b": ""}),
+        ("$a: String", {"a": ["x"]}),
+        ("$a: [Int!]!, $b: Int", {"a": [1], "b": 2}),
+        ("$a: [Int!]!", {"a": [None]}),
+        ("$a: Colour, $b: ID", {"a": "RED", "b": 1}),
+    ],
+)
+def test_what_is_looked_at_quickly_is_as_what_is_coerced(definitions: str, given: dict[str, Any]) -> None:
+    (operation,) = parse(f"query({definitions}) {{ a }}").definitions
+    assert isinstance(operation, OperationDefinitionNode)
+
+    def outcome(values: Callable[[], dict[str, Any]]) -> Any:
+        try:
+            return {name: (type(value), value) for name, value in values().items()}
+        except VariableInvalid as wrong:
+            return wrong.message, wrong.extensions
+
+    coerced = outcome(lambda: coerce(SCHEMA, operation, given, errors_max=20))
+    assert outcome(lambda: Declared(SCHEMA, operation).values(given, errors_max=20)) == coerced
