@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -160,10 +160,17 @@ class Pipeline:
         return time.time() < caller.expires_at and caller.keys_generation == self._authenticator.generation
 
     async def answer(
-        self, request: GraphQLRequest, caller: Caller, *, kinds: frozenset[OperationKind] = ONE_ANSWER
+        self,
+        request: GraphQLRequest,
+        caller: Caller,
+        *,
+        kinds: frozenset[OperationKind] = ONE_ANSWER,
+        on_run: Callable[[OperationKind], None] = lambda kind: None,
     ) -> GraphQLResponse:
-        """Run a query or a mutation. ``kinds`` narrows what may run: HTTP's GET passes queries alone."""
+        """Run a query or a mutation. ``kinds`` narrows what may run: HTTP's GET passes queries alone. ``on_run`` hears what
+        it is when nothing can refuse it any more."""
         ready = await self._prepare(request, caller, kinds)
+        on_run(ready.planned.operation.kind)
         return await self._execute(ready)
 
     async def stream(

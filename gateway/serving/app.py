@@ -1,4 +1,4 @@
-"""The ASGI application: which path is served by what, cross-origin rules, telemetry, start and stop.
+"""The ASGI application: which path is served by what, telemetry, start and stop.
 
 What belongs here: wiring. What does not: the rules of HTTP (``http``), of sockets (``websocket``), of operations
 (``pipeline``). Other rooms' endpoints (the agents') are handed in as routes.
@@ -15,25 +15,23 @@ from typing import Any
 from graphql import OperationDefinitionNode, parse
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
-from gateway.config import Settings
 from gateway.errors import GatewayError, MethodNotAllowed, RequestError, RequestMalformed
 from gateway.exchange import GraphQLResponse, decode
 from gateway.pipeline.issuer import KINDS, Claims, DevelopmentIssuer
-from gateway.pipeline.pipeline import ANY, CONTRACT_HEADER, HARMLESS, ONE_ANSWER, QUERIES, Pipeline
+from gateway.pipeline.pipeline import ANY, HARMLESS, ONE_ANSWER, QUERIES, Pipeline
 from gateway.plan import render_json, render_text
 from gateway.serving import event_source, http, multipart, websocket
+from gateway.serving.origins import Origins
 from subgraphs.chassis.telemetry import METRICS_MEDIA_TYPE, RequestsTold, RequestTelemetry, logger, metrics_text
 
 CONSOLE = Path(__file__).parent / "console"
 _QUIET = frozenset({"/health", "/ready", "/metrics"})
-_EXPOSED = ("x-request-id",)
 _PAGE_HEADERS = {
     "cache-control": "no-cache",
     "content-security-policy": "frame-ancestors 'none'",
@@ -64,18 +62,19 @@ class Application:
         self._probe = probe
         self.stopping = asyncio.Event()
         """Set when the server begins to stop: streams end, so that it can."""
+        self.told = RequestsTold("gateway", _QUIET)
+        self.origins = Origins(self._settings)
+        self.bodies = http.Bodies(self._settings.request_cache_bytes_max)
 
     async def graphql(self, request: Request) -> Response:
         media_type = http.GRAPHQL_RESPONSE
         facts = request.scope.setdefault("galleria.facts", {})
         try:
-            accept = request.headers.get("accept")
-            media_type = http.accepted(accept)
-            dialect = http.dialect_of(accept, media_type)
+            media_type, dialect = http.negotiated(request.headers.get("accept"))
             if request.method not in ("GET", "POST"):
                 raise MethodNotAllowed("GraphQL is served by GET and POST.")
             caller = await self._pipeline.caller(request.headers)
-            exchange = await http.read(request, self._settings.limits)
+            exchange = await http.read(request, self._settings.limits, self.bodies)
             if media_type == http.EVENT_STREAM:
                 results = await self._pipeline.stream(
                     exchange, caller, kinds=HARMLESS if request.method == "GET" else ANY, incremental=True
@@ -102,16 +101,21 @@ class Application:
                     return multipart.stream(response, results, dialect=dialect, on_failure=self._pipeline.refusal)
                 await results.aclose()
             facts["errors"] = len(response.errors)
-            return http.respond(response, media_type)
-        except GatewayError as error:
-            refusal = self._pipeline.refusal(error)
-            facts["code"] = refusal.errors[0]["extensions"]["code"]
-            if not isinstance(error, RequestError):
-                _log.error("request failed", code=facts["code"], reason=error.message)
-            return http.refuse(error, media_type, refusal)
-        except Exception as bug:  # noqa: BLE001  the last line of defence: logged whole, shown as nothing but a code
+            return http.as_response(http.respond(response, media_type))
+        except Exception as wrong:  # noqa: BLE001  the last line of defence
+            return http.as_response(self.refused(wrong, media_type, facts))
+
+    def refused(self, wrong: Exception, media_type: str, facts: dict[str, Any]) -> http.Answer:
+        """The answer to a request that raised, to be asked where it is caught: a bug is logged whole, and shown as nothing
+        but a code."""
+        refusal = self._pipeline.refusal(wrong)
+        if not isinstance(wrong, GatewayError):
             _log.exception("request failed")
-            return http.refuse(GatewayError("Internal server error."), media_type, self._pipeline.refusal(bug))
+            return http.refuse(GatewayError("Internal server error."), media_type, refusal)
+        facts["code"] = refusal.errors[0]["extensions"]["code"]
+        if not isinstance(wrong, RequestError):
+            _log.error("request failed", code=facts["code"], reason=wrong.message)
+        return http.refuse(wrong, media_type, refusal)
 
     async def graphql_socket(self, socket: WebSocket) -> None:
         await websocket.serve(socket, self._pipeline, self._settings.limits, self.stopping)
@@ -136,20 +140,21 @@ class Application:
         """``{"query", "operationName"?}`` → the plan, for people and programs. Development only."""
         try:
             caller = await self._pipeline.caller(request.headers)
-            planned = await self._pipeline.plan(await http.read(request, self._settings.limits), caller)
+            exchange = await http.read(request, self._settings.limits, self.bodies)
+            planned = await self._pipeline.plan(exchange, caller)
         except GatewayError as error:
-            return http.refuse(error, http.GRAPHQL_RESPONSE, self._pipeline.refusal(error))
+            return http.as_response(http.refuse(error, http.GRAPHQL_RESPONSE, self._pipeline.refusal(error)))
         return JSONResponse({**render_json(planned.plan), "text": render_text(planned.plan)})
 
     async def token(self, request: Request) -> Response:
         """``{"sub", "scopes"?, "kind"?, "customer_id"?, "agent_id"?, "contract"?}`` → ``{"token"}``. Development only."""
         assert self._issuer is not None
         try:
-            http.check_json(request)
+            http.check_json(request.headers)
             body = decode(await http.read_body(request, self._settings.limits))
             return JSONResponse({"token": self._issuer.issue(_claims(body))}, headers={"cache-control": "no-store"})
         except RequestError as error:
-            return http.refuse(error, http.JSON, self._pipeline.refusal(error))
+            return http.as_response(http.refuse(error, http.JSON, self._pipeline.refusal(error)))
 
     async def page(self, request: Request) -> Response:
         if (CONSOLE / "index.html").is_file():
@@ -183,7 +188,6 @@ class Application:
 
 def create_app(
     application: Application,
-    settings: Settings,
     *,
     routes: Sequence[BaseRoute] = (),
     lifespans: Sequence[AbstractAsyncContextManager[Any]] = (),
@@ -197,19 +201,7 @@ def create_app(
                 await stack.enter_async_context(each)
             yield
 
-    middleware = [Middleware(RequestTelemetry, told=RequestsTold("gateway", _QUIET))]
-    if settings.cors_origins:
-        middleware.append(
-            Middleware(
-                CORSMiddleware,
-                allow_origins=list(settings.cors_origins),
-                allow_methods=["GET", "POST"],
-                allow_headers=["authorization", "content-type", "traceparent", "x-request-id", CONTRACT_HEADER]
-                + [f"x-uc-{name}" for name in ("channel", "currency", "country", "location", "locale")],
-                expose_headers=list(_EXPOSED),
-                max_age=3600,
-            )
-        )
+    middleware = [Middleware(RequestTelemetry, told=application.told), *application.origins.middleware]
     return Starlette(routes=[*application.routes(), *routes], middleware=middleware, lifespan=lifespan)
 
 

@@ -12,9 +12,10 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import jwt
@@ -29,9 +30,10 @@ from gateway.pipeline.authentication import Authenticator, Keys, authenticator
 from gateway.pipeline.issuer import DevelopmentIssuer, create_key_file
 from gateway.pipeline.pipeline import Pipeline
 from gateway.serving.app import Application, create_app
+from gateway.serving.straight import Straight, StraightHttp
 from gateway.serving.workers import supervise
 from gateway.supergraph import Supergraph
-from subgraphs.chassis.http_bounds import IDLE_S, BoundedHttp
+from subgraphs.chassis.http_bounds import IDLE_S
 from subgraphs.chassis.identity import IdentitySigner
 from subgraphs.chassis.telemetry import configure_logging, logger
 
@@ -117,11 +119,11 @@ class Gateway:
         extension = extend(self.pipeline, operations) if extend is not None else None
         self.app = create_app(
             self.application,
-            settings,
             routes=extension.routes if extension else (),
             lifespans=(self.pipeline, *((extension.lifespan,) if extension else ())),
         )
-        self._server = _Server(_uvicorn_config(self.app, settings), self.application.stopping)
+        self._straight = Straight(self.application, self.pipeline, settings)
+        self._server = _Server(_uvicorn_config(self.app, self._straight, settings), self.application.stopping)
 
     async def serve(self, listening: socket.socket, *, on_start: Callable[[], None] = lambda: None) -> None:
         """Serve on this socket until ``stop`` or a signal."""
@@ -159,10 +161,10 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _uvicorn_config(app: Starlette, settings: Settings) -> uvicorn.Config:
+def _uvicorn_config(app: Starlette, straight: Straight, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=BoundedHttp,
+        http=cast("type[StraightHttp]", partial(StraightHttp, straight)),  # only ever called
         ws="websockets-sansio",
         ws_max_size=settings.limits.socket_message_bytes_max,
         ws_ping_interval=settings.socket_ping_s,
