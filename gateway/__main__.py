@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from enum import StrEnum
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -372,16 +373,24 @@ def _agents(pipeline: Any, operations: Path | None) -> Any:
     directory = operations / "agents" if operations is not None else None
     if directory is None or not directory.is_dir() or importlib.util.find_spec("mcp") is None:
         return None
-    from gateway.agents.mcp import mcp_endpoint
     from gateway.agents.tools import ToolInvalid, load_toolsets
+    from gateway.serving.late import Late
 
     try:
         schemas = {contract: view.schema for contract, view in pipeline.snapshot.views.items()}
         toolsets = load_toolsets(directory, schemas, pipeline.settings.agents_contract)
     except ToolInvalid as wrong:
         raise StartRefused(f"{directory}: {wrong}") from None
-    endpoint = mcp_endpoint(toolsets, pipeline, version=version("galleria"), host=pipeline.settings.host)
-    return Extension(endpoint.routes, endpoint.lifespan())
+
+    def load_endpoint() -> Any:
+        # The SDK takes as long to import as all else of the gateway: the first agent waits for it, and nobody else.
+        from gateway.agents.mcp import mcp_endpoint
+
+        return partial(mcp_endpoint, toolsets, pipeline, version=version("galleria"), host=pipeline.settings.host)
+
+    # Without sessions there is nothing to listen for (GET) or to end (DELETE): the protocol answers those with 405.
+    late = Late("/mcp", ["POST"], load_endpoint)
+    return Extension((late.route,), late.lifespan())
 
 
 def _house(port: int, scale: str, data: Path, schema: Path, mongodb_uri: str | None, mongodb_driver: str) -> Any:

@@ -32,7 +32,6 @@ from mcp_types import (
     Tool as ToolDefinition,
 )
 from starlette.requests import Request
-from starlette.routing import BaseRoute, Route
 
 from gateway.agents.tools import Tool
 from gateway.errors import GatewayError
@@ -41,7 +40,6 @@ from gateway.pipeline.pipeline import Caller, Pipeline
 
 Toolsets: TypeAlias = Mapping[str | None, Sequence[Tool]]
 
-PATH = "/mcp"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PROBLEMS_SHOWN_MAX = 5
 
@@ -56,9 +54,9 @@ INSTRUCTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class McpEndpoint:
-    """A route for the application, and the lifespan it needs around it."""
+    """An ASGI application for one path, and the lifespan it needs around it."""
 
-    routes: tuple[BaseRoute, ...]
+    app: StreamableHTTPASGIApp
     manager: StreamableHTTPSessionManager
 
     @asynccontextmanager
@@ -68,7 +66,7 @@ class McpEndpoint:
 
 
 def mcp_endpoint(toolsets: Toolsets, pipeline: Pipeline, *, version: str, host: str) -> McpEndpoint:
-    """The endpoint at ``/mcp``, with the tools of each contract (None: without one). On a loopback host only loopback names are answered, against DNS rebinding."""
+    """The endpoint, with the tools of each contract (None: without one). On a loopback host only loopback names are answered, against DNS rebinding."""
     desk = _Desk(toolsets, pipeline)
     server: Server[Any] = Server(
         "galleria",
@@ -89,9 +87,7 @@ def mcp_endpoint(toolsets: Toolsets, pipeline: Pipeline, *, version: str, host: 
             allowed_origins=["http://127.0.0.1:*", "http://localhost:*", "http://[::1]:*"],
         ),
     )
-    # Without sessions there is nothing to listen for (GET) or to end (DELETE): the protocol answers those with 405.
-    route = Route(PATH, StreamableHTTPASGIApp(manager), methods=["POST"])
-    return McpEndpoint((route,), manager)
+    return McpEndpoint(StreamableHTTPASGIApp(manager), manager)
 
 
 class _Shelf:

@@ -16,16 +16,17 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
-import jwt
 from cachetools import LRUCache
 
 from gateway.config import Limits, Settings
 from gateway.errors import KeysUnavailable, NotAuthenticated, RequestMalformed
 from gateway.exchange import decode
 from subgraphs.chassis.identity import ANONYMOUS, CONTEXT_HEADERS, Principal, RequestContext, is_kind
+
+if TYPE_CHECKING:
+    import jwt
 
 ALGORITHMS = (
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
@@ -63,6 +64,9 @@ class Keys:
         cooldown_s: float,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
+        # Loaded with the first keys, not with this module: a gateway without them does without the cryptography.
+        import jwt  # noqa: F401
+
         self._url: str | None = None
         self._keys: dict[str | None, jwt.PyJWK] = {}
         self._refresh_s = refresh_s
@@ -104,6 +108,8 @@ class Keys:
         return self._asked_at is not None and self._now() - self._asked_at < self._cooldown_s
 
     async def _ask(self) -> None:
+        import httpx
+
         before = self._asked_at
         async with self._asking:
             if self._asked_at != before:
@@ -121,6 +127,8 @@ class Keys:
 
 
 async def _download(url: str) -> Any:
+    import httpx
+
     body = b""
     async with (
         asyncio.timeout(_KEYS_TIMEOUT_S),
@@ -136,6 +144,8 @@ async def _download(url: str) -> Any:
 
 
 def _key_set(found: Any) -> dict[str | None, jwt.PyJWK]:
+    import jwt
+
     keys: dict[str | None, jwt.PyJWK] = {}
     entries = found.get("keys") if isinstance(found, Mapping) else None
     if not isinstance(entries, list):
@@ -189,6 +199,8 @@ class Authenticator:
         return proof
 
     async def _prove(self, keys: Keys, token: str) -> Proof:
+        import jwt
+
         try:
             header = jwt.get_unverified_header(token)
             key_id = header.get("kid")

@@ -1,6 +1,7 @@
 """The development issuer: tokens for people who try the house out, signed with a key file on their own machine.
 
 Never part of a production gateway: ``serving`` offers it only when the settings say development *and* name a key file.
+Hence the cryptography is loaded by who issues tokens, not with this file.
 """
 
 from __future__ import annotations
@@ -12,10 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import jwt
-from cryptography.hazmat.primitives.asymmetric import ec
-from jwt.algorithms import ECAlgorithm
 
 from gateway.exchange import decode, encode
 
@@ -30,6 +27,9 @@ def create_key_file(path: Path) -> None:
     """Writes a new EC private key as a JWK that only its owner may read. An existing file is kept."""
     if path.exists():
         return
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from jwt.algorithms import ECAlgorithm
+
     jwk = ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP256R1()), as_dict=True)
     jwk |= {"kid": f"development-{secrets.token_hex(4)}", "alg": "ES256", "use": "sig"}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,9 +53,16 @@ class Claims:
 
 
 class DevelopmentIssuer:
+    """Raises ValueError for a file that holds no key."""
+
     def __init__(self, key_file: Path, *, token_s: int, audience: str | None = None, issuer: str | None = None) -> None:
+        import jwt
+
         self._jwk: dict[str, Any] = decode(key_file.read_bytes())
-        self._key = jwt.PyJWK(self._jwk)
+        try:
+            self._key = jwt.PyJWK(self._jwk)
+        except jwt.PyJWTError as wrong:
+            raise ValueError(str(wrong)) from None
         self._token_s = token_s
         self._audience = audience
         self._issuer = issuer or ISSUER
@@ -65,6 +72,8 @@ class DevelopmentIssuer:
         return {"keys": [{name: value for name, value in self._jwk.items() if name not in _PRIVATE_MEMBERS}]}
 
     def issue(self, claims: Claims) -> str:
+        import jwt
+
         now = int(time.time())
         body: dict[str, Any] = {
             "iss": self._issuer,

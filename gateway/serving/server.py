@@ -17,8 +17,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, cast
 
-import httpx
-import jwt
 import uvicorn
 import uvloop
 from starlette.applications import Starlette
@@ -127,10 +125,26 @@ class Gateway:
 
     async def serve(self, listening: socket.socket, *, on_start: Callable[[], None] = lambda: None) -> None:
         """Serve on this socket until ``stop`` or a signal."""
-        self._server.on_start = on_start
-        # Before the first client: a plan that is made then is a client's wait.
-        await self.pipeline.warm(_documents(self._operations))
-        await self._server.serve([listening])
+        async with asyncio.TaskGroup() as tasks:
+            warming: list[asyncio.Task[None]] = []
+
+            def started() -> None:
+                on_start()
+                warming.append(tasks.create_task(self._warm()))
+
+            self._server.on_start = started
+            await self._server.serve([listening])
+            for task in warming:
+                task.cancel()
+
+    async def _warm(self) -> None:
+        """Plans what is registered, for the clients to come. Those who are here wait for no more than one plan of it."""
+        try:
+            planned = await self.pipeline.warm(_documents(self._operations))
+        except Exception:  # noqa: BLE001  whoever asks for the same will be told
+            logger("warm-up").exception("the registered operations cannot be planned")
+        else:
+            logger("warm-up").info("registered operations are planned", operations=planned)
 
     def stop(self) -> None:
         self._server.should_exit = True
@@ -222,6 +236,8 @@ def listen(host: str, port: int) -> socket.socket:
 
 async def probe(supergraph: Supergraph, settings: Settings) -> dict[str, bool]:
     """Which subgraphs answer at all; any HTTP answer counts."""
+    import httpx
+
     timeout_s = settings.probe_subgraphs_ms / 1000
     async with httpx.AsyncClient(timeout=timeout_s, trust_env=False) as client:
 
@@ -241,7 +257,7 @@ def _authentication(settings: Settings) -> tuple[DevelopmentIssuer | None, Authe
     """Who issues tokens here, if anybody, and who proves them. Raises StartRefused for a key file that is none."""
     try:
         issuer, keys = _issuer(settings)
-    except (OSError, ValueError, GatewayError, jwt.PyJWTError) as wrong:
+    except (OSError, ValueError, GatewayError) as wrong:
         raise StartRefused(f"{settings.dev_issuer_key_file} is no private key: {wrong}") from None
     try:
         return issuer, authenticator(settings, keys)

@@ -11,7 +11,6 @@ import time
 from dataclasses import dataclass
 from typing import Any, Literal, TypeGuard, get_args
 
-import jwt
 from cachetools import LRUCache
 
 IDENTITY_HEADER = "x-galleria-identity"
@@ -92,6 +91,8 @@ class IdentitySigner:
     """Signs principals for the services. A token is reused for half its life, since most requests repeat a principal."""
 
     def __init__(self, secret: str, issuer: str, ttl_s: int = 60) -> None:
+        import jwt  # noqa: F401  # Not at the first request, and not in a process that signs nothing.
+
         self._secret = secret
         self._issuer = issuer
         self._ttl_s = ttl_s
@@ -104,6 +105,8 @@ class IdentitySigner:
         known = self._tokens.get((principal, context))
         if known is not None and now < known[0]:
             return known[1]
+        import jwt
+
         claims: dict[str, Any] = {
             "iss": self._issuer,
             "aud": _AUDIENCE,
@@ -133,6 +136,8 @@ class IdentityVerifier:
         known = self._known.get(token)
         if known is not None and time.time() < known[0]:
             return known[1]
+        import jwt
+
         try:
             claims = jwt.decode(
                 token,
