@@ -282,7 +282,7 @@ class StraightHttp(BoundedHttp):
             last = not exchange.keep_alive
             head = STATUS_LINE[status] + self._dated()
             self._end(exchange, http.as_bytes(answer, head, exchange.head.cross_origin, scope.id, last=last))
-        except asyncio.CancelledError:
+        except BaseException:
             if self._under_way is exchange:
                 status = 500
                 exchange.keep_alive = False
@@ -299,7 +299,9 @@ class StraightHttp(BoundedHttp):
             caller = await straight.caller(head)
             if wrong is not None:
                 raise wrong
-            request = straight.application.bodies.read(bytes(exchange.body))
+            # The connection may idle with this exchange for a long time.
+            body, exchange.body = bytes(exchange.body), b""
+            request = straight.application.bodies.read(body)
             response = await straight.pipeline.answer(request, caller, kinds=ONE_ANSWER, on_run=exchange.runs)
             facts["errors"] = len(response.errors)
             return http.respond(response, head.media_type)

@@ -5,8 +5,9 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from prometheus_client import REGISTRY
 
-from gateway.pipeline.cache import SingleFlightCache
+from gateway.pipeline.cache import Cache, SingleFlightCache
 
 
 async def test_equal_misses_wait_for_one_making() -> None:
@@ -54,3 +55,27 @@ async def test_the_least_recently_used_leaves_and_what_is_too_heavy_is_not_kept(
     assert len(cache) == 2
     assert await cache.get("aa", lambda: "made again") == "AA"
     assert await cache.get("bb", lambda: "made again") == "made again"
+
+
+def test_what_weighs_too_much_together_leaves_oldest_first() -> None:
+    cache: Cache[str, int] = Cache("test", weight_max=10)
+    for key, weight in (("a", 4), ("b", 4), ("a", 2), ("c", 4)):
+        cache.keep(key, weight, weight)
+    assert [cache.find(key) for key in "abc"] == [2, 4, 4]
+    cache.keep("d", 7, 7)
+    assert [cache.find(key) for key in "abcd"] == [None, None, None, 7]
+    cache.keep("d", 11, 11)
+    assert cache.find("d") == 7
+
+
+def test_a_look_that_was_worth_it_is_counted() -> None:
+    def counted(found: str) -> float:
+        labels = {"cache": "counted", "found": found}
+        return REGISTRY.get_sample_value("galleria_cache_reads_total", labels) or 0.0
+
+    cache: Cache[str, int] = Cache("counted", weight_max=1)
+    cache.find("a")
+    cache.keep("a", 1)
+    cache.find("a")
+    cache.find("a")
+    assert (counted("yes"), counted("no")) == (2, 1)
