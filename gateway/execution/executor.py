@@ -190,6 +190,10 @@ class Executor:
             heat=Heat(plan, projection, operation.name or "without a name"),
         )
 
+    def warm(self, executable: Executable) -> None:
+        """Compile a plan before it is run, if it will ever be."""
+        self.programs.warm(executable.heat)
+
     async def execute(
         self,
         executable: Executable,

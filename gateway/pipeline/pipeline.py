@@ -111,7 +111,8 @@ class Pipeline:
         self.snapshot = Snapshot(supergraph, self.settings, self._transport, self._worker)
 
     async def warm(self, documents: Iterable[str]) -> int:
-        """Read and plan these operations for whoever is not signed in, so that no client waits for it; how many were."""
+        """Read, plan and compile these operations as whoever is not signed in gets them, so that no client waits for it; how
+        many were."""
         snapshot = self._current()
         planned = 0
         for text in documents:
@@ -123,7 +124,7 @@ class Pipeline:
                     names |= {None} if len(document.operations) == 1 else set()
                     for name, incremental in product(names, {False, document.incremental}):
                         prepared = await snapshot.prepare(text, name, incremental=incremental)
-                        await snapshot.plan(prepared, ANONYMOUS)
+                        snapshot.executor.warm((await snapshot.plan(prepared, ANONYMOUS)).executable)
                     planned += 1
             except GatewayError as wrong:
                 logger("warm-up").warning("a registered operation cannot be planned", reason=wrong.message)

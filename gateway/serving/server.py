@@ -125,26 +125,10 @@ class Gateway:
 
     async def serve(self, listening: socket.socket, *, on_start: Callable[[], None] = lambda: None) -> None:
         """Serve on this socket until ``stop`` or a signal."""
-        async with asyncio.TaskGroup() as tasks:
-            warming: list[asyncio.Task[None]] = []
-
-            def started() -> None:
-                on_start()
-                warming.append(tasks.create_task(self._warm()))
-
-            self._server.on_start = started
-            await self._server.serve([listening])
-            for task in warming:
-                task.cancel()
-
-    async def _warm(self) -> None:
-        """Plans what is registered, for the clients to come. Those who are here wait for no more than one plan of it."""
-        try:
-            planned = await self.pipeline.warm(_documents(self._operations))
-        except Exception:  # noqa: BLE001  whoever asks for the same will be told
-            logger("warm-up").exception("the registered operations cannot be planned")
-        else:
-            logger("warm-up").info("registered operations are planned", operations=planned)
+        self._server.on_start = on_start
+        # Before the first client: a plan that is made then is a client's wait.
+        await self.pipeline.warm(_documents(self._operations))
+        await self._server.serve([listening])
 
     def stop(self) -> None:
         self._server.should_exit = True

@@ -68,6 +68,11 @@ class Programs:
             return None
         return self._start(heat, values, heat.projection.shape(variables))
 
+    def warm(self, heat: Heat) -> None:
+        """Count a plan as hot. One with conditions has yet to show which it is run under."""
+        if self._after and not heat.projection.conditions and () not in heat.programs:
+            self._keep(heat, (), self._try(heat, (), heat.projection.shape({})))
+
     def make(self, heat: Heat, variables: Mapping[str, Any]) -> Program:
         """The program, made now. Raises Unsuited."""
         values = heat.projection.values(variables)
