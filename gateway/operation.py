@@ -180,6 +180,10 @@ class ResponseKeys:
         first = self.known.get((name, arguments))
         return frozenset((*self.repeated.get((name, arguments), {}).values(), *([first] if first else ())))
 
+    def same(self, key: str, other: str) -> bool:
+        """Whether two canonical keys are those of one thing under several names."""
+        return key == other or any({key, other} <= set(names.values()) for names in self.repeated.values())
+
     def copy(self) -> ResponseKeys:
         repeated = {each: dict(names) for each, names in self.repeated.items()}
         return ResponseKeys(dict(self.known), dict(self.counts), repeated, self.fragile)

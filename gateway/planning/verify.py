@@ -261,7 +261,7 @@ class _Run:
             if self.before[fetch.id] <= self.sent:
                 self.problem(f"{where} needs {', '.join(missing)} of {target.type}, which no earlier fetch brought")
             return
-        for name in _ambiguous(representation.fields):
+        for name in _ambiguous(representation.fields, self.operation.keys):
             self.problem(f"{where} sends two values as {name} in one representation")
         given = _given(representation.fields)
         if not any(key.resolvable and _covers(given, key.fields) for key in known.keys):
@@ -521,12 +521,14 @@ class _Walker:
             inner.walk(body, found, static.name if stand_in else each, view, inner_path)
 
 
-def _ambiguous(fields: Iterable[RequiredField]) -> Iterator[str]:
-    keys: dict[str, str] = {}
+def _ambiguous(fields: Iterable[RequiredField], keys: ResponseKeys) -> Iterator[str]:
+    """Names for which two values are sent; of one thing that is asked for under two keys both are in it."""
+    found: dict[str, str] = {}
     for each in fields:
-        if keys.setdefault(each.name, each.key) != each.key and not each.only_types:
+        first = found.setdefault(each.name, each.key)
+        if not each.only_types and not keys.same(first, each.key):
             yield each.name
-        yield from _ambiguous(each.fields)
+        yield from _ambiguous(each.fields, keys)
 
 
 def _given(fields: Iterable[RequiredField]) -> dict[str, Any]:

@@ -340,6 +340,8 @@ class _Reader:
         return current
 
     def reads(self, place: Place, fields: tuple[RequiredField, ...]) -> None:
+        if len({each.name for each in fields}) < len(fields):
+            raise Unsuited(f"a representation of {'.'.join(place.path)} is put together")
         for each in fields:
             slot = place.slots.get(each.key)
             if slot is None:
