@@ -26,7 +26,7 @@ from graphql import (
 )
 from graphql.language import BooleanValueNode
 
-from gateway.operation import Field, Operation, Selection
+from gateway.operation import Field, Operation, ResponseKeys, Selection
 from gateway.plan import (
     EACH,
     Condition,
