@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from pyreqwest.client import Client, ClientBuilder
-from pyreqwest.exceptions import PyreqwestError, RequestTimeoutError
+from pyreqwest.exceptions import BodyDecodeError, DecodeError, PyreqwestError, RequestTimeoutError
 from pyreqwest.response import Response
 
 from gateway.config import Limits
@@ -44,6 +44,7 @@ SILENCE_S: Final = 90.0
 """An event stream with not even a heartbeat for this long is dead, whatever TCP believes."""
 DETAIL_CHARACTERS_MAX: Final = 300
 
+_JSON_TYPES: Final = frozenset({"application/json", "application/graphql-response+json"})
 _JSON: Final = {"content-type": "application/json", "accept": "application/graphql-response+json, application/json"}
 _EVENTS: Final = {"content-type": "application/json", "accept": "text/event-stream", "cache-control": "no-cache"}
 
@@ -80,10 +81,13 @@ class Transport:
     def __init__(self, limits: Limits, *, share: bool = True) -> None:
         self._share = share
         self._fetch_s = limits.subgraph_ms_max / 1000
+        self._requests_max = limits.subgraph_requests_max
         self._reply_bytes_max = limits.subgraph_reply_bytes_max
         self._client: Client | None = None
         self._stream_client: Client | None = None
         self._circuits: dict[str, Circuit] = {}
+        self._room: dict[str, asyncio.Semaphore] = {}
+        """For each address, so that one subgraph that hangs cannot take all sockets of the process."""
         self._on_socket: set[str] = set()
         """Addresses that refused SSE and took a socket."""
         self._in_flight: dict[tuple[str, str, bytes], asyncio.Future[bytes | None]] = {}
@@ -177,6 +181,23 @@ class Transport:
         return reply
 
     async def _post(self, address: SubgraphAddress, body: bytes, context: FetchContext, seconds: float) -> bytes:
+        """One request, once there is room for it; the wait counts against the same time."""
+        room = self._room.get(address.url)
+        if room is None:
+            room = self._room[address.url] = asyncio.Semaphore(self._requests_max)
+        now = asyncio.get_running_loop().time
+        since = now()
+        try:
+            async with asyncio.timeout(seconds if room.locked() else None):
+                await room.acquire()
+        except TimeoutError:
+            raise _timed_out(address.name, seconds) from None
+        try:
+            return await self._exchange(address, body, context, max(seconds - (now() - since), 0.001))
+        finally:
+            room.release()
+
+    async def _exchange(self, address: SubgraphAddress, body: bytes, context: FetchContext, seconds: float) -> bytes:
         if self._client is None:
             self._client = _builder().pool_max_idle_per_host(IDLE_CONNECTIONS_MAX).build()
         try:
@@ -186,6 +207,12 @@ class Transport:
                 return await self._body(address.name, response)
         except RequestTimeoutError:
             raise _timed_out(address.name, seconds) from None
+        except BodyDecodeError as wrong:
+            # A body that was cut off and one that cannot be decompressed are one to the client.
+            raise _unreachable(address.name, wrong) from wrong
+        except DecodeError as wrong:
+            message = f"The subgraph {address.name!r} did not answer with HTTP."
+            raise SubgraphReplyInvalid(address.name, message, detail=_detail(wrong)) from wrong
         except (PyreqwestError, ValueError) as wrong:
             raise _unreachable(address.name, wrong) from wrong
 
@@ -195,11 +222,12 @@ class Transport:
         announced = response.get_header("content-length")
         if announced is not None and announced.isdigit() and int(announced) > limit:
             raise _too_large(name, limit)
-        media_type = response.get_header("content-type") or ""
-        if not media_type.startswith(("application/json", "application/graphql-response+json")):
+        given = response.get_header("content-type") or ""
+        if _media_type(given) not in _JSON_TYPES:
             text = bytes(await response.body_reader.read(DETAIL_CHARACTERS_MAX) or b"").decode(errors="replace")
-            detail = f"HTTP {response.status}, {media_type or 'no media type'}: {text}"
-            raise SubgraphReplyInvalid(name, f"The subgraph {name!r} did not answer with JSON.", detail=detail)
+            detail = f"HTTP {response.status}, {given[:DETAIL_CHARACTERS_MAX] or 'no media type'}: {text}"
+            message = f"The subgraph {name!r} did not answer with JSON (HTTP status {response.status})."
+            raise SubgraphReplyInvalid(name, message, detail=detail)
         read = response.body_reader.read_chunk
         first = await read()
         if first is None:
@@ -303,7 +331,7 @@ class Transport:
                 streamed = request.body_bytes(body).streamed_read_buffer_limit(0).build_streamed()
                 async with asyncio.timeout(self._fetch_s):
                     response = await open_until.enter_async_context(streamed)
-                    plain = not (response.get_header("content-type") or "").startswith("text/event-stream")
+                    plain = _media_type(response.get_header("content-type") or "") != "text/event-stream"
                     refusal = await self._body(name, response) if plain else b""
                 if plain:
                     # What is no GraphQL response either (a proxy's 503) counts as a stream that did not open.
@@ -372,9 +400,17 @@ def _timed_out(name: str, seconds: float) -> SubgraphTimedOut:
 
 
 def _unreachable(name: str, wrong: Exception) -> SubgraphUnreachable:
+    return SubgraphUnreachable(name, f"The subgraph {name!r} cannot be reached.", detail=_detail(wrong))
+
+
+def _detail(wrong: Exception) -> str:
+    """What the client says went wrong, down to the cause."""
     causes = (getattr(wrong, "details", None) or {}).get("causes") or ()
-    detail = "; ".join([str(wrong), *(cause["message"] for cause in causes)])
-    return SubgraphUnreachable(name, f"The subgraph {name!r} cannot be reached.", detail=detail)
+    return "; ".join([getattr(wrong, "message", str(wrong)), *(cause["message"] for cause in causes)])
+
+
+def _media_type(header: str) -> str:
+    return header.partition(";")[0].strip().lower()
 
 
 def _too_large(name: str, limit: int) -> SubgraphReplyInvalid:

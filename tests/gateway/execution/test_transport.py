@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 
 import pytest
 
@@ -18,70 +16,7 @@ from gateway.errors import (
 )
 from gateway.execution.circuit import FAILURES_MAX, PAUSE_S, Circuit
 from gateway.execution.transport import FetchContext, SubgraphAddress, Transport
-
-Handler = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
-ANONYMOUS = FetchContext()
-
-
-class RawServer:
-    """Reads one request after another off each connection; what is written back is up to the test."""
-
-    def __init__(self, handler: Handler) -> None:
-        self.handler = handler
-        self.requests: list[bytes] = []
-        self.arrived = asyncio.Event()
-        self.connections = 0
-        self.hung_up = asyncio.Event()
-
-    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                length = next(
-                    int(line.split(b":")[1])
-                    for line in head.split(b"\r\n")
-                    if line.lower().startswith(b"content-length")
-                )
-                body = await reader.readexactly(length)
-                self.requests.append(head + body)
-                self.arrived.set()
-                await self.handler(body, writer)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            self.hung_up.set()
-        except asyncio.CancelledError:
-            # The test is over. Python 3.11's streams would log the cancellation of their own task as an error.
-            pass
-        finally:
-            writer.close()
-
-
-@asynccontextmanager
-async def serving(handler: Handler, **limits: int) -> AsyncIterator[tuple[Transport, SubgraphAddress, RawServer]]:
-    raw = RawServer(handler)
-    server = await asyncio.start_server(raw, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    transport = Transport(Limits(**limits))
-    try:
-        yield transport, SubgraphAddress(name="stock", url=f"http://127.0.0.1:{port}/graphql"), raw
-    finally:
-        await transport.aclose()
-        server.close()
-
-
-def reply(body: bytes, *, status: str = "200 OK", media_type: str = "application/json") -> bytes:
-    head = f"HTTP/1.1 {status}\r\ncontent-type: {media_type}\r\ncontent-length: {len(body)}\r\n\r\n"
-    return head.encode() + body
-
-
-def saying(answer: bytes) -> Handler:
-    async def handler(_: bytes, writer: asyncio.StreamWriter) -> None:
-        writer.write(answer)
-
-    return handler
-
-
-GOOD = reply(b'{"data":{"x":1}}')
+from tests.gateway.execution.raw import ANONYMOUS, GOOD, reply, saying, serving
 
 
 async def test_connections_are_kept_and_used_again() -> None:
