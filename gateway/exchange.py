@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from gateway.errors import RequestMalformed
+
+NESTING_MAX: Final = 150
+"""Levels of a value from elsewhere that are passed on. The codec reads 1,024 and writes 254, and what is around the value
+needs some of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +108,24 @@ def decode(text: str | bytes) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError as wrong:
         raise RequestMalformed(f"The request is not valid JSON: {wrong}.") from None
+
+
+def nests_too_deep(value: Any) -> bool:
+    """Whether a decoded value has more than ``NESTING_MAX`` levels of lists and objects, so that it may not be written."""
+    level: list[Any] = [value] if value.__class__ in _CONTAINERS else []
+    for _ in range(NESTING_MAX):
+        if not level:
+            return False
+        level = [
+            below
+            for each in level
+            for below in (each.values() if each.__class__ is dict else each)
+            if below.__class__ in _CONTAINERS
+        ]
+    return bool(level)
+
+
+_CONTAINERS: Final = frozenset({dict, list, tuple})
 
 
 def read_request(body: Any) -> GraphQLRequest:

@@ -4,7 +4,8 @@ What belongs here: what an error may say and which nulls it explains. What does 
 executor), and the error classes (``gateway.errors``).
 
 Codes made here, beside those of ``SubgraphError``: ``DOWNSTREAM_SERVICE_ERROR`` for a subgraph's error that has none of
-its own, ``NULL_NOT_ALLOWED`` for a null that nothing else explains, ``VALUE_INVALID`` for a value not of its type.
+its own, ``NULL_NOT_ALLOWED`` for a null that nothing else explains, ``VALUE_INVALID`` for a value not of its type, and
+``ERRORS_OMITTED`` where there are more errors than are told.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from gateway.errors import SubgraphError
+from gateway.exchange import encode, nests_too_deep
 from gateway.plan import EACH
 
 ResponsePath: TypeAlias = "tuple[str | int, ...]"
@@ -24,6 +26,11 @@ Place: TypeAlias = "tuple[Place, str | int] | None"
 DEFAULT_CODE: Final = "DOWNSTREAM_SERVICE_ERROR"
 PLACES_MAX: Final = 20
 """Entries one subgraph error makes; a failed fetch of 500 entities is one thing to know, not 500."""
+ERRORS_MAX: Final = 100
+"""Entries a response has of what went wrong while it was made; one more says that they are not all."""
+MESSAGE_CHARACTERS_MAX: Final = 1_000
+EXTENSIONS_BYTES_MAX: Final = 4_000
+"""A subgraph's own extensions, as JSON; larger ones are left out, for half of them would mean something else."""
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 
 
@@ -82,7 +89,8 @@ class Report:
         message = given.get("message")
         own = {"code": code if isinstance(code, str) and _CODE.fullmatch(code) else DEFAULT_CODE, "service": service}
         if self._development and isinstance(message, str):
-            self._add(message, {**extensions, **own}, places)
+            shown = not nests_too_deep(extensions) and len(encode(extensions)) <= EXTENSIONS_BYTES_MAX
+            self._add(message[:MESSAGE_CHARACTERS_MAX], {**(extensions if shown else {}), **own}, places)
         else:
             self._add(f"The subgraph {service!r} could not answer.", own, places)
 
@@ -113,6 +121,10 @@ class Report:
         if len(distinct) > PLACES_MAX:
             extensions = {**extensions, "places": len(distinct)}
         for path in distinct[:PLACES_MAX] or [()]:
+            if len(self.entries) >= ERRORS_MAX:
+                if len(self.entries) == ERRORS_MAX:
+                    self.entries.append({"message": "There are more errors.", "extensions": {"code": "ERRORS_OMITTED"}})
+                return
             entry: dict[str, Any] = {"message": message}
             if path:
                 entry["path"] = list(path)

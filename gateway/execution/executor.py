@@ -22,7 +22,7 @@ from gateway.config import Settings
 from gateway.errors import SubgraphError, SubgraphReplyInvalid
 from gateway.exchange import GraphQLResponse, encode
 from gateway.execution.compiled import Heat, Program, Programs
-from gateway.execution.errors import Report, ResponsePath
+from gateway.execution.errors import ERRORS_MAX, Report, ResponsePath
 from gateway.execution.introspection import Introspection
 from gateway.execution.projection import ObjectNode, Projection, client_paths
 from gateway.execution.representations import (
@@ -330,11 +330,11 @@ class Execution:
             await self.fetch_entities(step)
         elif objects_at(self.tree, step.fetch.path):
             try:
-                reply = await self.send(step, step.sent(self.variables))
+                self.take_root(step, await self.send(step, step.sent(self.variables)))
             except SubgraphError as error:
                 self.trouble.append(Trouble(step, error))
-            else:
-                self.take_root(step, reply)
+            except RecursionError:
+                self.trouble.append(Trouble(step, _too_deep(step)))
 
     async def fetch_entities(self, step: Step) -> None:
         if step.fetch.id in self.windows:
@@ -390,6 +390,8 @@ class Execution:
             self.take_entities(step, reply, gathered)
         except SubgraphError as error:
             self.trouble.append(Trouble(step, error, gathered))
+        except RecursionError:
+            self.trouble.append(Trouble(step, _too_deep(step), gathered))
 
     async def send(self, step: Step, variables: Variables) -> Object:
         return response_in(step.fetch.subgraph, await self.ask(step, variables))
@@ -425,10 +427,10 @@ class Execution:
             rename([data], step.fetch.renames)
             for each in objects_at(self.tree, step.fetch.path):
                 merge(each, self.own(data))
-        self.trouble += [Trouble(step, error, whole=data is None) for error in reply.get("errors") or ()]
+        self.trouble += [Trouble(step, error, whole=data is None) for error in _errors(reply)]
 
     def take_entities(self, step: Step, reply: Object, gathered: list[Gathered]) -> None:
-        data, errors = reply.get("data") or {}, reply.get("errors") or ()
+        data, errors = reply.get("data") or {}, _errors(reply)
         for entities, each in zip(step.entities, gathered, strict=True):
             answers = data.get(entities.alias)
             if answers is None and errors:
@@ -452,6 +454,11 @@ class Execution:
                     if answer is None:
                         for target in slot:
                             merge(target, nothing)
+            self.trouble += [
+                Trouble(step, {"message": "This entity is no object.", "path": [entities.alias, at]}, gathered)
+                for at, answer in enumerate(answers)
+                if answer is not None and answer.__class__ is not dict
+            ]
         self.trouble += [Trouble(step, error, gathered, whole=reply.get("data") is None) for error in errors]
 
     def own(self, answer: Object) -> Object:
@@ -538,9 +545,20 @@ def holds(guard: Guard, variables: Variables) -> bool:
     )
 
 
+def _too_deep(step: Step) -> SubgraphReplyInvalid:
+    """Two replies that nest deeper at one place than they can be merged."""
+    name = step.fetch.subgraph
+    return SubgraphReplyInvalid(name, f"The subgraph {name!r} nests its answer too deeply.")
+
+
+def _errors(reply: Object) -> list[Any]:
+    """The subgraph's own errors, no more of them than there will be places to look for."""
+    return (reply.get("errors") or [])[: ERRORS_MAX + 1]
+
+
 def _path(error: Any) -> ResponsePath:
     path = error.get("path") if isinstance(error, dict) else None
-    return tuple(path) if isinstance(path, list) and all(isinstance(each, str | int) for each in path) else ()
+    return tuple(path) if isinstance(path, list) and all(each.__class__ in (str, int) for each in path) else ()
 
 
 def _renamed(step: Step, path: ResponsePath) -> ResponsePath:

@@ -37,6 +37,7 @@ from graphql import (
 )
 from graphql.type import SchemaMetaFieldDef, TypeMetaFieldDef
 
+from gateway.exchange import nests_too_deep
 from gateway.execution.errors import Place, Report, ResponsePath
 from gateway.operation import Field, Fragment, Operation, Selection
 from gateway.plan import EACH
@@ -47,7 +48,8 @@ SHAPES_MAX: Final = 32
 
 Selections: TypeAlias = tuple[Selection, ...]
 _LEAF_CLASSES: Final[Mapping[str, frozenset[type]]] = {
-    "Int": frozenset({int}),
+    # Each is looked at: JSON's integers know no bounds, and GraphQL's have 32 bits.
+    "Int": frozenset(),
     "Float": frozenset({int, float}),
     "String": frozenset({str}),
     "Boolean": frozenset({bool}),
@@ -111,7 +113,12 @@ class ScalarNode:
         if value.__class__ in self.classes or value is None:
             return value
         # JSON has one kind of number, and subgraphs have several ways to write an id.
-        if self.name == "Int" and value.__class__ is float and value.is_integer() and INT_MIN <= value <= INT_MAX:
+        if (
+            self.name == "Int"
+            and value.__class__ in (int, float)
+            and INT_MIN <= value <= INT_MAX
+            and value == int(value)
+        ):
             return int(value)
         if self.name == "ID" and value.__class__ is int:
             return str(value)
@@ -120,11 +127,17 @@ class ScalarNode:
 
 
 class OpaqueNode:
-    """A custom scalar: whatever JSON the subgraph sent."""
+    """A custom scalar: whatever JSON the subgraph sent, as long as it can be written again."""
 
-    __slots__ = ()
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
 
     def complete(self, value: Any, place: Place, report: Report) -> Any:
+        if nests_too_deep(value):
+            report.wrong(place, self.name)
+            return None
         return value
 
 
@@ -439,7 +452,7 @@ class _Compiler:
                 return EnumNode(of.name, frozenset(of.values))
             case GraphQLScalarType():
                 classes = _LEAF_CLASSES.get(of.name)
-                return OpaqueNode() if classes is None else ScalarNode(of.name, classes)
+                return OpaqueNode(of.name) if classes is None else ScalarNode(of.name, classes)
             case _:
                 raise AssertionError(f"{of} is no output type")
 
@@ -534,7 +547,10 @@ def _client_paths(node: Node, value: Any, path: ResponsePath, so_far: ResponsePa
                 return
         node = chosen
     if isinstance(node, ListNode) and isinstance(step, int):
-        inside = value[step] if value.__class__ is list and 0 <= step < len(value) else None
+        if value.__class__ is list and not 0 <= step < len(value):
+            yield so_far
+            return
+        inside = value[step] if value.__class__ is list else None
         yield from _client_paths(node.item, inside, rest, (*so_far, step))
         return
     selected = False

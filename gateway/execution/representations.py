@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
-from gateway.exchange import encode
+from gateway.exchange import encode, nests_too_deep
 from gateway.execution.errors import ResponsePath
 from gateway.plan import EACH, ContextVariable, EntityInput, Path, Rename, Representation, RequiredField, TypeFilter
 
@@ -57,7 +57,9 @@ class Specification:
         """What makes two representations equal, or None where something needed is not there."""
         if self._pick is None:
             representation = self.build(of)
-            return None if representation is None else (self, encode(representation))
+            if representation is None or nests_too_deep(representation):
+                return None
+            return (self, encode(representation))
         try:
             values = self._pick(of)
         except KeyError:
@@ -65,7 +67,9 @@ class Specification:
         if None in values and any(values[at] is None for at in self._needed):
             return None
         # Text, integers and nulls are told apart by their tuple. To a dict, 1 and true would be the same key.
-        return (self, *values) if _DISTINCT.issuperset(map(type, values)) else (self, encode(values))
+        if _DISTINCT.issuperset(map(type, values)):
+            return (self, *values)
+        return None if nests_too_deep(values) else (self, encode(values))
 
     def build(self, of: Object) -> Object | None:
         """The representation of an object that has what is needed; otherwise None."""
@@ -156,7 +160,7 @@ def by_context(
         values: dict[str, Any] = {}
         for context in contexts:
             value = _context_value(context, enclosing)
-            if value is _MISSING or (value is None and not context.nullable):
+            if value is _MISSING or (value is None and not context.nullable) or nests_too_deep(value):
                 break
             values[context.name] = value
         else:
