@@ -15,6 +15,7 @@
     │   ├─ MediaTypeUnsupported       UNSUPPORTED_MEDIA_TYPE
     │   ├─ MediaTypeNotAcceptable     NOT_ACCEPTABLE
     │   ├─ ContractUnknown            CONTRACT_UNKNOWN
+    │   ├─ ClientLeft                 CLIENT_CLOSED_REQUEST
     │   └─ NotAuthenticated           UNAUTHENTICATED
     ├─ SubgraphError         the subgraph's fault; its own text is masked outside development
     │   ├─ SubgraphTimedOut           SUBGRAPH_TIMEOUT
@@ -120,6 +121,13 @@ class ContractUnknown(RequestError):
     """The client's token or header names a contract that this gateway does not have."""
 
     code = "CONTRACT_UNKNOWN"
+
+
+class ClientLeft(RequestError):
+    """The client closed its connection before it had its answer; nobody reads this, but the log."""
+
+    code = "CLIENT_CLOSED_REQUEST"
+    http_status = 499
 
 
 class NotAuthenticated(RequestError):

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import product
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from prometheus_client import Counter, Gauge
 
 from gateway.config import Settings
 from gateway.errors import (
+    ClientLeft,
     ContractUnknown,
     DocumentInvalid,
     GatewayError,
@@ -45,6 +46,9 @@ from subgraphs.chassis.telemetry import logger, note, outgoing_headers
 
 CONTRACT_HEADER = "x-galleria-contract"
 """Names the contract for a token without the claim ``contract``, and for nobody."""
+
+Left: TypeAlias = Callable[[], Awaitable[None]]
+"""Awaited, it returns when the client has closed its connection."""
 
 QUERIES = frozenset({OperationKind.QUERY})
 ONE_ANSWER = frozenset({OperationKind.QUERY, OperationKind.MUTATION})
@@ -167,12 +171,17 @@ class Pipeline:
         *,
         kinds: frozenset[OperationKind] = ONE_ANSWER,
         on_run: Callable[[OperationKind], None] = lambda kind: None,
+        left: Left | None = None,
     ) -> GraphQLResponse:
         """Run a query or a mutation. ``kinds`` narrows what may run: HTTP's GET passes queries alone. ``on_run`` hears what
-        it is when nothing can refuse it any more."""
+        it is when nothing can refuse it any more.
+
+        A query whose client has ``left`` ends there, with ClientLeft. A mutation goes on to its end: the fields of it
+        that were to come are as much the client's wish as the first.
+        """
         ready = await self._prepare(request, caller, kinds)
         on_run(ready.planned.operation.kind)
-        return await self._execute(ready)
+        return await self._execute(ready, left)
 
     async def stream(
         self,
@@ -181,6 +190,7 @@ class Pipeline:
         *,
         kinds: frozenset[OperationKind] = ANY,
         incremental: bool = False,
+        left: Left | None = None,
     ) -> AsyncGenerator[Payload, None]:
         """Run any operation as a stream of results; a query or a mutation has one, or, if ``incremental``, one more for
         what it defers. Awaiting it raises the refusals; closing it ends the operation."""
@@ -188,7 +198,7 @@ class Pipeline:
         if ready.planned.operation.incremental:
             return self._increments(ready)
         if ready.planned.operation.kind is not OperationKind.SUBSCRIPTION:
-            return _once(await self._execute(ready))
+            return _once(await self._execute(ready, left))
         if self._open_streams >= self.settings.limits.subscriptions_max:
             raise LimitExceeded("MAX_SUBSCRIPTIONS_EXCEEDED", "Too many subscriptions are open on this gateway.")
         return self._events(ready)
@@ -256,17 +266,27 @@ class Pipeline:
         finally:
             _count(ready.planned.operation.kind, outcome)
 
-    async def _execute(self, ready: _Ready) -> GraphQLResponse:
+    async def _execute(self, ready: _Ready, left: Left | None) -> GraphQLResponse:
         snapshot, planned = ready.snapshot, ready.planned
+        kind = planned.operation.kind
         response = snapshot.constants.find(planned) if planned.constant else None
         if response is None:
-            context = self._context(ready.caller, self._deadline())
-            response = await snapshot.executor.execute(
-                planned.executable, ready.variables, context, errors=ready.errors
+            work = snapshot.executor.execute(
+                planned.executable,
+                ready.variables,
+                self._context(ready.caller, self._deadline()),
+                errors=ready.errors,
             )
+            outcome = "left"
+            try:
+                response = await (_unless(left, work) if left is not None and kind is OperationKind.QUERY else work)
+                outcome = "errors" if response.errors else "whole"
+            finally:
+                _count(kind, outcome)
             if planned.constant and not response.errors:
                 snapshot.constants.keep(planned, response, len(response.encode()))
-        _count(planned.operation.kind, "errors" if response.errors else "whole")
+        else:
+            _count(kind, "whole")
         return response
 
     async def _events(self, ready: _Ready) -> AsyncGenerator[Payload, None]:
@@ -328,6 +348,26 @@ def _check_kind(kind: OperationKind, kinds: frozenset[OperationKind]) -> None:
             "Subscriptions are served as text/event-stream and over WebSockets (graphql-transport-ws)."
         )
     raise MethodNotAllowed("Mutations run by POST, not by GET.")
+
+
+async def _unless(left: Left, work: Coroutine[Any, Any, GraphQLResponse]) -> GraphQLResponse:
+    """What the work gives, or ClientLeft, and the work cancelled."""
+    here = asyncio.current_task()
+    assert here is not None
+
+    async def watch() -> None:
+        await left()
+        here.cancel()
+
+    watching = asyncio.ensure_future(watch())
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if watching.done() and not here.uncancel():
+            raise ClientLeft("The client closed its connection.") from None
+        raise
+    finally:
+        watching.cancel()
 
 
 async def _once(response: GraphQLResponse) -> AsyncGenerator[Payload, None]:

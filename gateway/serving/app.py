@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +76,10 @@ class Application:
                 raise MethodNotAllowed("GraphQL is served by GET and POST.")
             caller = await self._pipeline.caller(request.headers)
             exchange = await http.read(request, self._settings.limits, self.bodies)
+            left = partial(http.left, request)
             if media_type == http.EVENT_STREAM:
                 results = await self._pipeline.stream(
-                    exchange, caller, kinds=HARMLESS if request.method == "GET" else ANY, incremental=True
+                    exchange, caller, kinds=HARMLESS if request.method == "GET" else ANY, incremental=True, left=left
                 )
                 assert dialect is not None
                 return event_source.stream(
@@ -90,9 +92,9 @@ class Application:
                 )
             kinds = QUERIES if request.method == "GET" else ONE_ANSWER
             if dialect is None:
-                response = await self._pipeline.answer(exchange, caller, kinds=kinds)
+                response = await self._pipeline.answer(exchange, caller, kinds=kinds, left=left)
             else:
-                results = await self._pipeline.stream(exchange, caller, kinds=kinds, incremental=True)
+                results = await self._pipeline.stream(exchange, caller, kinds=kinds, incremental=True, left=left)
                 first = await anext(results)
                 assert isinstance(first, GraphQLResponse)
                 response = first

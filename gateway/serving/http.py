@@ -191,6 +191,12 @@ async def read(request: Request, limits: Limits, bodies: Bodies) -> GraphQLReque
     return bodies.read(await read_body(request, limits))
 
 
+async def left(request: Request) -> None:
+    """Returns when the client of a request that has been read closes its connection."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
 def check_json(headers: Mapping[str, str]) -> None:
     """Raises MediaTypeUnsupported unless the body, by these headers, is JSON in UTF-8."""
     content_type = headers.get("content-type", "")

@@ -147,6 +147,18 @@ async def test_who_waits_for_a_turn_waits_no_longer_than_its_time_and_takes_nobo
     assert len(raw.requests) == 2
 
 
+@pytest.mark.parametrize("handler", [silence, slow_header])
+async def test_a_request_that_is_given_up_keeps_its_connection_no_longer_than_its_time(handler: Handler) -> None:
+    async with asyncio.timeout(5), serving(handler, subgraph_ms_max=300) as (transport, address, raw):
+        asked = asyncio.create_task(transport.fetch(address, b"{}", ANONYMOUS, repeatable=True))
+        await raw.arrived.wait()
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        await raw.hung_up.wait()
+    assert len(raw.requests) == 1
+
+
 async def test_a_subgraph_that_hangs_holds_up_no_other() -> None:
     async with serving(silence) as (transport, hanging, _), serving(saying(GOOD)) as (_, other, _):
         stuck = [
