@@ -54,7 +54,7 @@ LOOPS_MAX: Final = 18
 Truths: TypeAlias = Mapping[str, bool]
 
 
-_NAMES: Final = {"ID": "str", "String": "str", "Int": "int"}
+_NAMES: Final = {"ID": "str", "String": "str", "Int": "Int"}
 """The types that keys are mostly of."""
 
 
@@ -390,6 +390,8 @@ def _for(entity: EntityInput, place: Place) -> Representation | None:
 def leaf(node: Node, *, nullable: bool) -> str:
     """The annotation of a leaf's value, null aside."""
     match node:
+        case ScalarNode(name="Int"):
+            return "Int"
         case ScalarNode():
             return " | ".join(sorted(each.__name__ for each in node.classes))
         case EnumNode():

@@ -27,14 +27,15 @@ from gateway.execution.compiled.layout import TYPENAME, Gathering, Layout, Place
 from gateway.plan import Representation, RequiredField
 
 PRELUDE = """\
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Raw, Struct, field
+from msgspec import UNSET, Meta, Raw, Struct, field
 from msgspec.json import Decoder, Encoder
 
 from gateway.exchange import encode as as_json
 from gateway.execution.compiled.support import Astray, copied, fill, shape_any
 
+Int = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 Anything = dict | list | str | int | float | bool
 encode = Encoder().encode
 """
@@ -394,7 +395,7 @@ def is_simple(place: Place, representation: Representation) -> bool:
 
 
 def is_name(slot: Slot) -> bool:
-    return not slot.places and slot.leaf in ("str", "int") and len(slot.levels) == 1
+    return not slot.places and slot.leaf in ("str", "Int") and len(slot.levels) == 1
 
 
 def needed(place: Place, variable: str, field: RequiredField) -> Iterator[str]:
