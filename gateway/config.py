@@ -51,8 +51,8 @@ class Limits(BaseModel):
     """One fetch to one subgraph."""
     subgraph_reply_bytes_max: Bytes = 32_000_000
     """One subgraph's reply."""
-    subgraph_requests_max: Count = 512
-    """Requests to one subgraph at once; more wait for their turn, within their time."""
+    subgraph_connections_max: Count = 512
+    """Connections open at once to one subgraph's host and port; further fetches wait for one, in the order they came."""
     representations_max: Count = 500
     """Representations in one ``_entities`` request; more go out as several requests side by side."""
     subscription_queue_max: Count = 64

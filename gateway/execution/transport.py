@@ -1,7 +1,8 @@
-"""The only way to a subgraph: one pool, deadlines, size bounds, one retry, a circuit, shared requests, event streams.
+"""The only way to a subgraph: deadlines, size bounds, one retry, a circuit, shared requests, event streams.
 
-What belongs here: moving bytes, and naming what went wrong (``SubgraphError``). What does not: what is in a request, and
-what an answer means beyond being a GraphQL response. This is the one door to pyreqwest.
+What belongs here: which way a fetch takes, and naming what went wrong (``SubgraphError``). What does not: what is in a
+request, and what an answer means beyond being a GraphQL response. Fetches over plain HTTP go through our own ``Pool``, at
+less than half the CPU; https and event streams go through pyreqwest, to which this is the one door.
 """
 
 from __future__ import annotations
@@ -29,23 +30,25 @@ from gateway.errors import (
 from gateway.event_stream import Event, EventParser, FrameTooLarge
 from gateway.exchange import decode
 from gateway.execution.circuit import Circuit
+from gateway.execution.connection import ConnectionBroken, ReplyRefused, Wanted
+from gateway.execution.deadlines import Deadlines
+from gateway.execution.pool import CONNECT_S, IDLE_CONNECTIONS_MAX, IDLE_S, Pool
+from gateway.execution.request_head import Target, header_lines, read_url
 from gateway.execution.socket_stream import OPENED, socket_stream
 
-CONNECT_S: Final = 2.0
-"""A subgraph that does not take a connection in this time is not there."""
 RETRY_PAUSE_S: Final = 0.05
 """Before the one retry of a query: enough for a closed listener to be replaced, too short for a person to notice."""
-IDLE_CONNECTIONS_MAX: Final = 256
-"""Kept open for each subgraph. Fewer than the requests in flight means connecting again and again."""
-IDLE_S: Final = 4.0
-"""An idle connection is dropped after this long: before the five seconds after which Node and uvicorn close theirs, since
-a mutation sent into a closing connection cannot be sent again."""
 SILENCE_S: Final = 90.0
 """An event stream with not even a heartbeat for this long is dead, whatever TCP believes."""
 DETAIL_CHARACTERS_MAX: Final = 300
+USER_AGENT: Final = "galleria-gateway"
+MEDIA_TYPES: Final = ("application/json", "application/graphql-response+json")
+"""What an answer may be."""
 
-_JSON_TYPES: Final = frozenset({"application/json", "application/graphql-response+json"})
 _JSON: Final = {"content-type": "application/json", "accept": "application/graphql-response+json, application/json"}
+# Compressing costs the subgraph and us more than the way between us does.
+_PLAIN_HTTP: Final = {**_JSON, "user-agent": USER_AGENT, "accept-encoding": "identity"}
+_WANTED: Final = tuple(media_type.encode() for media_type in MEDIA_TYPES)
 _EVENTS: Final = {"content-type": "application/json", "accept": "text/event-stream", "cache-control": "no-cache"}
 
 
@@ -75,25 +78,45 @@ class FetchContext:
     """By the running loop's clock."""
 
 
+class _Way:
+    """To one URL."""
+
+    __slots__ = ("circuit", "head", "pool")
+
+    def __init__(self, pool: Pool | None, head: bytes) -> None:
+        self.circuit = Circuit()
+        self.pool = pool
+        """None for what pyreqwest does."""
+        self.head = head
+        """What every request begins with."""
+
+
 class Transport:
     """Sends fetches. One a process; every subgraph of every snapshot goes through it."""
 
     def __init__(self, limits: Limits, *, share: bool = True) -> None:
         self._share = share
         self._fetch_s = limits.subgraph_ms_max / 1000
-        self._requests_max = limits.subgraph_requests_max
         self._reply_bytes_max = limits.subgraph_reply_bytes_max
+        self._connections_max = limits.subgraph_connections_max
+        self._deadlines = Deadlines()
+        self._pools: dict[tuple[str, int], Pool] = {}
+        self._ways: dict[str, _Way] = {}
         self._client: Client | None = None
         self._stream_client: Client | None = None
-        self._circuits: dict[str, Circuit] = {}
-        self._room: dict[str, asyncio.Semaphore] = {}
-        """For each address, so that one subgraph that hangs cannot take all sockets of the process."""
         self._on_socket: set[str] = set()
         """Addresses that refused SSE and took a socket."""
-        self._in_flight: dict[tuple[str, str, bytes], asyncio.Future[bytes | None]] = {}
+        self._in_flight: dict[tuple[str, str, bytes], list[asyncio.Future[bytes | None]]] = {}
+        """Requests that others may share, each with those who wait for its reply. None instead of a reply says that it
+        did not come to its end, and is no word about the subgraph."""
 
     async def aclose(self) -> None:
         """Ends every request under way and gives the connections back."""
+        for pool in self._pools.values():
+            pool.close()
+        self._pools.clear()
+        self._ways.clear()
+        self._deadlines.close()
         for client in (self._client, self._stream_client):
             if client is not None:
                 await client.close()
@@ -118,54 +141,60 @@ class Transport:
     async def _shared(self, address: SubgraphAddress, body: bytes, context: FetchContext) -> bytes:
         """The first asker sends; others wait for the same bytes, and one of them takes over when the first gives up."""
         key = (address.url, context.identity, body)
-        while (pending := self._in_flight.get(key)) is not None:
+        loop = asyncio.get_running_loop()
+        while (waiting := self._in_flight.get(key)) is not None:
             seconds = self._seconds(context, address.name)
+            follower: asyncio.Future[bytes | None] = loop.create_future()
+            waiting.append(follower)
+            self._deadlines.add(follower, loop.time() + seconds)
             try:
-                async with asyncio.timeout(seconds):
-                    reply = await asyncio.shield(pending)
+                reply = await follower
             except TimeoutError:
                 raise _timed_out(address.name, seconds) from None
+            finally:
+                self._deadlines.remove(follower)
             if reply is not None:
                 return reply
         seconds = self._seconds(context, address.name)
-        own: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
-        self._in_flight[key] = own
+        followers = self._in_flight[key] = []
+        found: bytes | None = None
+        wrong: SubgraphError | None = None
         try:
-            reply = await self._send(address, body, context, retry=True)
-        except SubgraphTimedOut as wrong:
-            # With less than the full time this says nothing to those who have more.
-            own.set_result(None) if seconds < self._fetch_s else _refuse(own, wrong)
+            found = await self._send(address, body, context, retry=True)
+            return found
+        except SubgraphError as error:
+            # With less than the full time, a time-out says nothing to those who have more.
+            if not (isinstance(error, SubgraphTimedOut) and seconds < self._fetch_s):
+                wrong = error
             raise
-        except SubgraphError as wrong:
-            _refuse(own, wrong)
-            raise
-        except BaseException:
-            own.set_result(None)
-            raise
-        else:
-            own.set_result(reply)
-            return reply
         finally:
             del self._in_flight[key]
+            for follower in followers:
+                if follower.done():
+                    continue
+                if wrong is None:
+                    follower.set_result(found)
+                else:
+                    # A copy: one exception raised in several tasks would gather all their tracebacks.
+                    follower.set_exception(type(wrong)(wrong.subgraph, wrong.message, detail=wrong.detail))
 
     async def _send(
         self, address: SubgraphAddress, body: bytes, context: FetchContext, *, retry: bool = False
     ) -> bytes:
-        circuit = self._circuits.get(address.url)
-        if circuit is None:
-            circuit = self._circuits[address.url] = Circuit()
+        way = self._ways.get(address.url) or self._new_way(address.url)
+        circuit = way.circuit
         now = asyncio.get_running_loop().time
         if not circuit.allows(now()):
             raise SubgraphCircuitOpen(address.name, f"The subgraph {address.name!r} is given a moment to recover.")
         seconds = self._seconds(context, address.name)
         try:
             try:
-                reply = await self._post(address, body, context, seconds)
+                reply = await self._post(way, address, body, context, seconds)
             except SubgraphUnreachable:
                 if not retry:
                     raise
                 await asyncio.sleep(RETRY_PAUSE_S)
-                reply = await self._post(address, body, context, self._seconds(context, address.name))
+                reply = await self._post(way, address, body, context, self._seconds(context, address.name))
         except SubgraphTimedOut:
             # With less than the full time there is nothing to hold against the subgraph.
             if seconds == self._fetch_s:
@@ -180,24 +209,46 @@ class Transport:
         circuit.answered()
         return reply
 
-    async def _post(self, address: SubgraphAddress, body: bytes, context: FetchContext, seconds: float) -> bytes:
-        """One request, once there is room for it; the wait counts against the same time."""
-        room = self._room.get(address.url)
-        if room is None:
-            room = self._room[address.url] = asyncio.Semaphore(self._requests_max)
-        now = asyncio.get_running_loop().time
-        since = now()
-        try:
-            async with asyncio.timeout(seconds if room.locked() else None):
-                await room.acquire()
-        except TimeoutError:
-            raise _timed_out(address.name, seconds) from None
-        try:
-            return await self._exchange(address, body, context, max(seconds - (now() - since), 0.001))
-        finally:
-            room.release()
+    def _new_way(self, url: str) -> _Way:
+        target = read_url(url, _PLAIN_HTTP)
+        way = _Way(None, b"") if target is None else _Way(self._pool(target), target.head)
+        self._ways[url] = way
+        return way
 
-    async def _exchange(self, address: SubgraphAddress, body: bytes, context: FetchContext, seconds: float) -> bytes:
+    def _pool(self, target: Target) -> Pool:
+        place = (target.host, target.port)
+        if place not in self._pools:
+            self._pools[place] = Pool(
+                *place,
+                Wanted(_WANTED, self._reply_bytes_max),
+                self._deadlines,
+                connections_max=self._connections_max,
+            )
+        return self._pools[place]
+
+    async def _post(
+        self, way: _Way, address: SubgraphAddress, body: bytes, context: FetchContext, seconds: float
+    ) -> bytes:
+        if way.pool is None:
+            return await self._post_elsewhere(address, body, context, seconds)
+        name = address.name
+        try:
+            request = b"%b%bcontent-length: %d\r\n\r\n%b" % (way.head, header_lines(context.headers()), len(body), body)
+            reply = await way.pool.ask(request, asyncio.get_running_loop().time() + seconds)
+        except TimeoutError:
+            raise _timed_out(name, seconds) from None
+        except ReplyRefused as refused:
+            raise SubgraphReplyInvalid(name, f"The subgraph {name!r} {refused}") from None
+        except (ConnectionBroken, ValueError) as wrong:
+            raise _unreachable(name, wrong) from wrong
+        if _media_type(reply.media_type) not in MEDIA_TYPES:
+            raise _no_json(name, reply.status, reply.media_type, reply.body)
+        return reply.body
+
+    async def _post_elsewhere(
+        self, address: SubgraphAddress, body: bytes, context: FetchContext, seconds: float
+    ) -> bytes:
+        """By pyreqwest: https, and URLs that have to be rewritten before they can be sent."""
         if self._client is None:
             self._client = _builder().pool_max_idle_per_host(IDLE_CONNECTIONS_MAX).build()
         try:
@@ -223,11 +274,9 @@ class Transport:
         if announced is not None and announced.isdigit() and int(announced) > limit:
             raise _too_large(name, limit)
         given = response.get_header("content-type") or ""
-        if _media_type(given) not in _JSON_TYPES:
-            text = bytes(await response.body_reader.read(DETAIL_CHARACTERS_MAX) or b"").decode(errors="replace")
-            detail = f"HTTP {response.status}, {given[:DETAIL_CHARACTERS_MAX] or 'no media type'}: {text}"
-            message = f"The subgraph {name!r} did not answer with JSON (HTTP status {response.status})."
-            raise SubgraphReplyInvalid(name, message, detail=detail)
+        if _media_type(given) not in MEDIA_TYPES:
+            beginning = bytes(await response.body_reader.read(DETAIL_CHARACTERS_MAX) or b"")
+            raise _no_json(name, response.status, given, beginning)
         read = response.body_reader.read_chunk
         first = await read()
         if first is None:
@@ -363,7 +412,7 @@ def _builder() -> ClientBuilder:
         .no_proxy()
         .connect_timeout(timedelta(seconds=CONNECT_S))
         .pool_idle_timeout(timedelta(seconds=IDLE_S))
-        .user_agent("galleria-gateway")
+        .user_agent(USER_AGENT)
     )
 
 
@@ -389,10 +438,11 @@ def read_response(name: str, response: Any) -> dict[str, Any]:
     return response
 
 
-def _refuse(future: asyncio.Future[bytes | None], error: SubgraphError) -> None:
-    # A copy: one exception raised in several tasks would gather all their tracebacks.
-    future.set_exception(type(error)(error.subgraph, error.message, detail=error.detail))
-    future.exception()
+def _no_json(name: str, status: int, media_type: str, body: bytes) -> SubgraphReplyInvalid:
+    text = body[:DETAIL_CHARACTERS_MAX].decode(errors="replace")
+    detail = f"HTTP {status}, {media_type[:DETAIL_CHARACTERS_MAX] or 'no media type'}: {text}"
+    message = f"The subgraph {name!r} did not answer with JSON (HTTP status {status})."
+    return SubgraphReplyInvalid(name, message, detail=detail)
 
 
 def _timed_out(name: str, seconds: float) -> SubgraphTimedOut:

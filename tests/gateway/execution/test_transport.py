@@ -274,3 +274,126 @@ async def test_headers_of_the_context_are_sent() -> None:
         context = FetchContext(headers=lambda: {"x-galleria-identity": "signed"})
         await transport.fetch(address, json.dumps({"query": "{x}"}).encode(), context, repeatable=True)
     assert b"x-galleria-identity: signed" in raw.requests[0].lower()
+
+
+async def test_a_kept_connection_that_is_dead_by_now_costs_a_query_nothing_and_fails_a_mutation() -> None:
+    answered = 0
+
+    async def handler(_: bytes, writer: asyncio.StreamWriter) -> None:
+        nonlocal answered
+        answered += 1
+        if answered in (2, 4):
+            writer.close()
+        else:
+            writer.write(GOOD)
+
+    async with serving(handler) as (transport, address, raw):
+        for _ in range(2):
+            assert await transport.fetch(address, b"{}", ANONYMOUS, repeatable=True) == {"data": {"x": 1}}
+        with pytest.raises(SubgraphUnreachable) as unreachable:
+            await transport.fetch(address, b"{}", ANONYMOUS, repeatable=False)
+        assert "before it replied" in unreachable.value.detail
+        assert (len(raw.requests), raw.connections) == (4, 2)
+
+
+async def test_fetches_wait_for_one_of_few_connections_within_their_time() -> None:
+    async def slow(body: bytes, writer: asyncio.StreamWriter) -> None:
+        if body != b"1":
+            writer.write(GOOD)
+
+    async with serving(slow, subgraph_connections_max=1, subgraph_ms_max=300) as (transport, address, raw):
+        first = asyncio.create_task(transport.fetch(address, b"1", ANONYMOUS, repeatable=False))
+        await raw.arrived.wait()
+        soon = FetchContext(deadline=asyncio.get_running_loop().time() + 0.05)
+        with pytest.raises(SubgraphTimedOut):
+            await transport.fetch(address, b"2", soon, repeatable=False)
+        third = asyncio.create_task(transport.fetch(address, b"3", ANONYMOUS, repeatable=False))
+        with pytest.raises(SubgraphTimedOut):
+            await first
+        assert await third == {"data": {"x": 1}}
+        assert len(raw.requests) == 2
+
+
+async def test_two_subgraphs_behind_one_host_share_its_connections() -> None:
+    async with serving(saying(GOOD)) as (transport, address, raw):
+        other = SubgraphAddress(name="other", url=address.url.replace("/graphql", "/other?x=1"))
+        for each in (address, other):
+            await transport.fetch(each, b"{}", ANONYMOUS, repeatable=True)
+        assert [request.split(b" ", 2)[1] for request in raw.requests] == [b"/graphql", b"/other?x=1"]
+        assert raw.connections == 1
+
+
+async def test_a_request_says_what_it_is_and_no_more() -> None:
+    async with serving(saying(GOOD)) as (transport, address, raw):
+        context = FetchContext(headers=lambda: {"x-request-id": "1"})
+        await transport.fetch(address, b'{"query":"{x}"}', context, repeatable=True)
+        assert raw.requests[0].decode().split("\r\n") == [
+            "POST /graphql HTTP/1.1",
+            f"host: 127.0.0.1:{raw.port}",
+            "content-type: application/json",
+            "accept: application/graphql-response+json, application/json",
+            "user-agent: galleria-gateway",
+            "accept-encoding: identity",
+            "x-request-id: 1",
+            "content-length: 15",
+            "",
+            '{"query":"{x}"}',
+        ]
+
+
+async def test_a_header_that_would_be_another_request_is_not_sent() -> None:
+    async with serving(saying(GOOD)) as (transport, address, raw):
+        context = FetchContext(headers=lambda: {"x-request-id": "1\r\n\r\nPOST /"})
+        with pytest.raises(SubgraphUnreachable) as refused:
+            await transport.fetch(address, b"{}", context, repeatable=True)
+        assert "POST" not in refused.value.detail
+        assert not raw.connections
+
+
+async def test_https_is_spoken_to_https() -> None:
+    heard = asyncio.get_running_loop().create_future()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.set_result(await reader.readexactly(2))
+        writer.close()
+
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
+    transport = Transport(Limits())
+    url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/graphql"
+    with pytest.raises(SubgraphUnreachable):
+        await transport.fetch(SubgraphAddress(name="stock", url=url), b"{}", ANONYMOUS, repeatable=False)
+    # The beginning of a TLS handshake.
+    assert await heard == b"\x16\x03"
+    await transport.aclose()
+    server.close()
+
+
+async def test_closing_ends_what_is_under_way_for_all_who_wait() -> None:
+    async def never(_: bytes, writer: asyncio.StreamWriter) -> None:
+        pass
+
+    async with serving(never) as (transport, address, raw), asyncio.timeout(5):
+        both = [asyncio.create_task(transport.fetch(address, b"{}", ANONYMOUS, repeatable=True)) for _ in range(2)]
+        await raw.arrived.wait()
+        await transport.aclose()
+        found = await asyncio.gather(*both, return_exceptions=True)
+        assert [type(each) for each in found] == [SubgraphUnreachable] * 2
+        assert raw.connections == 1
+
+
+async def test_a_follower_that_has_less_time_leaves_alone() -> None:
+    release = asyncio.Event()
+
+    async def handler(_: bytes, writer: asyncio.StreamWriter) -> None:
+        await release.wait()
+        writer.write(GOOD)
+
+    async with serving(handler) as (transport, address, raw), asyncio.timeout(5):
+        leader = asyncio.create_task(transport.fetch(address, b"{}", ANONYMOUS, repeatable=True))
+        await raw.arrived.wait()
+        hurried = FetchContext(deadline=asyncio.get_running_loop().time() + 0.05)
+        with pytest.raises(SubgraphTimedOut):
+            await transport.fetch(address, b"{}", hurried, repeatable=True)
+        release.set()
+        assert await leader == {"data": {"x": 1}}
+        assert len(raw.requests) == 1
