@@ -62,9 +62,10 @@ class Pool:
     def waiting(self) -> int:
         return len(self._waiting)
 
-    async def ask(self, request: bytes, when: float) -> Reply:
-        """The reply to a whole request, by ``when`` on the loop's clock. Raises ConnectionBroken, ReplyRefused, and
-        TimeoutError; nothing of the request is left behind when it raises."""
+    async def ask(self, request: bytes, seconds: float) -> Reply:
+        """The reply to a whole request, within so many seconds. Raises ConnectionBroken, ReplyRefused, and TimeoutError;
+        nothing of the request is left behind when it raises."""
+        when = self._loop.time() + seconds
         connection = self._take() or await self._obtain(when)
         reply = connection.ask(request)
         self._deadlines.add(reply, when)

@@ -78,8 +78,8 @@ class FetchContext:
     """By the running loop's clock."""
 
 
-class _Way:
-    """To one URL."""
+class Way:
+    """To one URL: by which client, and whether at all."""
 
     __slots__ = ("circuit", "head", "pool")
 
@@ -101,7 +101,8 @@ class Transport:
         self._connections_max = limits.subgraph_connections_max
         self._deadlines = Deadlines()
         self._pools: dict[tuple[str, int], Pool] = {}
-        self._ways: dict[str, _Way] = {}
+        self.ways: dict[str, Way] = {}
+        """By URL."""
         self._client: Client | None = None
         self._stream_client: Client | None = None
         self._on_socket: set[str] = set()
@@ -115,7 +116,7 @@ class Transport:
         for pool in self._pools.values():
             pool.close()
         self._pools.clear()
-        self._ways.clear()
+        self.ways.clear()
         self._deadlines.close()
         for client in (self._client, self._stream_client):
             if client is not None:
@@ -181,7 +182,7 @@ class Transport:
     async def _send(
         self, address: SubgraphAddress, body: bytes, context: FetchContext, *, retry: bool = False
     ) -> bytes:
-        way = self._ways.get(address.url) or self._new_way(address.url)
+        way = self.ways.get(address.url) or self._new_way(address.url)
         circuit = way.circuit
         now = asyncio.get_running_loop().time
         if not circuit.allows(now()):
@@ -209,10 +210,10 @@ class Transport:
         circuit.answered()
         return reply
 
-    def _new_way(self, url: str) -> _Way:
+    def _new_way(self, url: str) -> Way:
         target = read_url(url, _PLAIN_HTTP)
-        way = _Way(None, b"") if target is None else _Way(self._pool(target), target.head)
-        self._ways[url] = way
+        way = Way(None, b"") if target is None else Way(self._pool(target), target.head)
+        self.ways[url] = way
         return way
 
     def _pool(self, target: Target) -> Pool:
@@ -227,14 +228,14 @@ class Transport:
         return self._pools[place]
 
     async def _post(
-        self, way: _Way, address: SubgraphAddress, body: bytes, context: FetchContext, seconds: float
+        self, way: Way, address: SubgraphAddress, body: bytes, context: FetchContext, seconds: float
     ) -> bytes:
         if way.pool is None:
             return await self._post_elsewhere(address, body, context, seconds)
         name = address.name
         try:
             request = b"%b%bcontent-length: %d\r\n\r\n%b" % (way.head, header_lines(context.headers()), len(body), body)
-            reply = await way.pool.ask(request, asyncio.get_running_loop().time() + seconds)
+            reply = await way.pool.ask(request, seconds)
         except TimeoutError:
             raise _timed_out(name, seconds) from None
         except ReplyRefused as refused:

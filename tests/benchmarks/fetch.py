@@ -1,4 +1,5 @@
-"""What one fetch costs the gateway: ``python -m tests.benchmarks.fetch``. CPU µs of this process, all its threads.
+"""What one fetch costs the gateway: ``python -m tests.benchmarks.fetch``. CPU µs of this process, all its threads; by our
+own client and by pyreqwest, in turns.
 
 One transport, fetches that are not shared, and a server in a process of its own that answers with the same bytes whatever
 it is asked; the two are pinned to cores of their own where the machine has two. A probe for whoever works on the
@@ -18,15 +19,16 @@ import orjson
 import uvloop
 
 from gateway.config import Limits
-from gateway.execution.transport import FetchContext, SubgraphAddress, Transport
+from gateway.execution.transport import FetchContext, SubgraphAddress, Transport, Way
 from tests.benchmarks.pinning import cores, starting_on
 
 SIZES = (2_000, 20_000)
 """Bytes of a reply's body."""
+OURS, PYREQWEST = "ours", "pyreqwest"
 AT_ONCE = 50
 FETCHES = 20_000
 ROUNDS = 5
-"""Of each size; the cheapest counts, since the machine is shared."""
+"""Of each size and client; the cheapest counts, since the machine is shared."""
 BODY = orjson.dumps({"query": "query($id: ID!) { product(id: $id) { name } }", "variables": {"id": "x" * 400}})
 HEADERS = {
     "traceparent": "00-f8d660120bccd164acec592015428ad3-3ac23207416a59bc-03",
@@ -63,11 +65,14 @@ async def serve(listener: socket.socket) -> None:
     await asyncio.get_running_loop().create_future()
 
 
-async def measure(port: int, size: int) -> tuple[float, float]:
+async def measure(port: int, size: int, client: str) -> tuple[float, float]:
     """CPU µs and wall µs of one fetch."""
     transport = Transport(Limits(), share=False)
     address = SubgraphAddress(name="bench", url=f"http://127.0.0.1:{port}/{size}")
     context = FetchContext(headers=lambda: HEADERS)
+    if client == PYREQWEST:
+        # As if the URL were not ours to read.
+        transport.ways[address.url] = Way(None, b"")
 
     async def some(count: int) -> None:
         for _ in range(count):
@@ -99,9 +104,15 @@ def main() -> None:
         # The server has its cores; what is measured has the other for itself, its threads too.
         with starting_on(division.gateway), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             for size in SIZES:
-                found = [runner.run(measure(port, size)) for _ in range(ROUNDS)]
-                cpu, wall = (min(each) for each in zip(*found, strict=True))
-                print(f"{size:>6} B, {AT_ONCE} at once: {cpu:6.1f} µs CPU, {wall:6.1f} µs of the clock a fetch")
+                found: dict[str, list[tuple[float, float]]] = {OURS: [], PYREQWEST: []}
+                for _ in range(ROUNDS):
+                    for client, figures in found.items():
+                        figures.append(runner.run(measure(port, size, client)))
+                for client, figures in found.items():
+                    cpu, wall = (min(each) for each in zip(*figures, strict=True))
+                    print(
+                        f"{size:>6} B, {AT_ONCE} at once, {client:>9}: {cpu:5.1f} µs CPU, {wall:6.1f} µs of the clock"
+                    )
     finally:
         server.kill()
         server.wait()

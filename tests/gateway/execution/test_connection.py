@@ -50,7 +50,7 @@ async def pool_to(handler: Handler, *, connections_max: int = 8) -> AsyncIterato
 
 async def ask(pool: Pool, body: bytes = b"{}", *, seconds: float = PATIENCE_S) -> Reply:
     head = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body)
-    return await pool.ask(head + body, asyncio.get_running_loop().time() + seconds)
+    return await pool.ask(head + body, seconds)
 
 
 GOOD = reply(b'{"a":1}')
