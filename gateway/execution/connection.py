@@ -168,10 +168,13 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as wrong:
-            if not self._complete:
-                unasked = "it switches to another protocol unasked"
-                reason = unasked if isinstance(wrong, HttpParserUpgrade) else f"its reply is no HTTP: {wrong}"
-                self._fail(ConnectionBroken(reason))
+            if isinstance(wrong, HttpParserUpgrade) and not self._complete:
+                self._fail(ReplyRefused("did not answer with JSON (HTTP status 101)."))
+            elif not self._head_read:
+                # Asked again it would say the same.
+                self._fail(ReplyRefused(f"did not answer with HTTP: {wrong}."))
+            elif not self._complete:
+                self._fail(ConnectionBroken(f"its reply is no HTTP: {wrong}"))
             self._keep = False
         if self._complete:
             self._deliver()
@@ -227,7 +230,7 @@ class Connection(asyncio.Protocol):
             return
         self._head_read = True
         self._keep = self._parser.should_keep_alive()
-        if not self._media_type.startswith(self._wanted.media_types):
+        if not self._media_type.lower().startswith(self._wanted.media_types):
             self._cut = True
             self._body_bytes_max = OTHER_BODY_BYTES_MAX
         elif self._length is not None and self._length > self._body_bytes_max:

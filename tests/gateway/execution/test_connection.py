@@ -153,26 +153,44 @@ async def test_with_more_bytes_than_announced_the_reply_counts_and_the_connectio
         pytest.param(GOOD[:-1], "in the middle of its reply", id="less than announced"),
         pytest.param(CHUNKED[:-3], "in the middle of its reply", id="no last chunk"),
         pytest.param(JSON[:-5], "in the middle of its reply", id="half a head"),
-        pytest.param(b"220 mail.example ESMTP\r\n", "no HTTP", id="another protocol"),
-        pytest.param(JSON + b"content-length: 1\r\ncontent-length: 2\r\n\r\n{}", "no HTTP", id="two lengths"),
-        pytest.param(JSON + b"content-length: -1\r\n\r\n", "no HTTP", id="a negative length"),
-        pytest.param(JSON + b"content-length: 99999999999999999999\r\n\r\n", "no HTTP", id="an absurd length"),
-        pytest.param(
-            JSON + b"content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n{}", "no HTTP", id="length and chunks"
-        ),
         pytest.param(JSON + b"transfer-encoding: chunked\r\n\r\nxyz\r\n", "no HTTP", id="a chunk of no size"),
-        pytest.param(
-            b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n",
-            "another protocol",
-            id="101",
-        ),
     ],
 )
-async def test_what_is_no_reply_is_refused_and_closed(answer: bytes, reason: str) -> None:
+async def test_what_is_no_whole_reply_is_told_and_closed(answer: bytes, reason: str) -> None:
     async with pool_to(saying(answer, close=True)) as (pool, _):
         with pytest.raises(ConnectionBroken, match=reason) as broken:
             await ask(pool)
         assert not broken.value.stale
+        assert pool.taken == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        pytest.param(b"220 mail.example ESMTP\r\n", "did not answer with HTTP", id="another protocol"),
+        pytest.param(
+            JSON + b"content-length: 1\r\ncontent-length: 2\r\n\r\n{}", "did not answer with HTTP", id="two lengths"
+        ),
+        pytest.param(JSON + b"content-length: -1\r\n\r\n", "did not answer with HTTP", id="a negative length"),
+        pytest.param(
+            JSON + b"content-length: 99999999999999999999\r\n\r\n", "did not answer with HTTP", id="an absurd length"
+        ),
+        pytest.param(
+            JSON + b"content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n{}",
+            "did not answer with HTTP",
+            id="length and chunks",
+        ),
+        pytest.param(
+            b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n",
+            "HTTP status 101",
+            id="101",
+        ),
+    ],
+)
+async def test_a_head_that_is_none_is_refused_and_not_the_connections_fault(answer: bytes, reason: str) -> None:
+    async with pool_to(saying(answer, close=True)) as (pool, _):
+        with pytest.raises(ReplyRefused, match=reason):
+            await ask(pool)
         assert pool.taken == 0
 
 
@@ -393,7 +411,8 @@ async def test_in_a_storm_nobody_hangs_and_nobody_is_given_what_is_not_theirs(se
             wrong = False
             innocent.extend([number] * (not (damaged or broken.stale)))
         except ReplyRefused:
-            wrong = not damaged
+            wrong = False
+            innocent.extend([number] * (not damaged))
         except TimeoutError:
             wrong = not (damaged or hurries[number] < PATIENCE_S)
         except asyncio.CancelledError:

@@ -114,7 +114,7 @@ async def test_no_more_requests_than_allowed_are_sent_at_once_and_the_rest_take_
         writer.write(GOOD)
 
     answered = 0
-    async with asyncio.timeout(5), serving(handler, subgraph_requests_max=3) as (transport, address, raw):
+    async with asyncio.timeout(5), serving(handler, subgraph_connections_max=3) as (transport, address, raw):
 
         async def ask(number: int) -> None:
             nonlocal answered
@@ -130,7 +130,7 @@ async def test_no_more_requests_than_allowed_are_sent_at_once_and_the_rest_take_
 
 
 async def test_who_waits_for_a_turn_waits_no_longer_than_its_time_and_takes_nobody_elses() -> None:
-    async with asyncio.timeout(5), serving(silence, subgraph_requests_max=1) as (transport, address, raw):
+    async with asyncio.timeout(5), serving(silence, subgraph_connections_max=1) as (transport, address, raw):
         first = asyncio.create_task(transport.fetch(address, b"{}", ANONYMOUS, repeatable=False))
         await raw.arrived.wait()
         hurried = FetchContext(deadline=asyncio.get_running_loop().time() + 0.05)

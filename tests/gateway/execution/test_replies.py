@@ -4,7 +4,6 @@ than its bound."""
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import gzip
 import resource
@@ -19,12 +18,6 @@ from tests.gateway.execution.raw import ANONYMOUS, GOOD, Handler, reply, saying,
 X = b'{"data":{"x":1}}'
 NESTED = 100_000
 BOMB_MEGABYTES = 300
-# The same 300 MB as the other two; the standard library cannot write Brotli.
-BROTLI_BOMB = base64.b64decode(
-    "z///fwAEGXLkF8wssbZqkt8KOV1lefX+X26i+P//D4AEQBwWgO79P////wGQAIjDAtC9/+f//z8AEgBxWAC69//8//8HQAIgDgtA9/6f////AEgAxGEB"
-    "6N7/8///HwAJgDgsAN37f/7//wMgARCHBaB7/8///38AJADisAB07//5//8PgARAHBaA7v0/////AZAAiMMC0L3/5///PwASAHFYALr3//z//wdAAiAO"
-    "C0D3/p////8ASADEYQHo3v/z//8fAAmAOCwA3ft//v//AyABEIcFoHv/z///fwAkAOKwAHTv/xNiNByAlEhfaXJYAJE1wxk="
-)
 
 
 def answering(*headers: str, body: bytes = X, status: str = "200 OK") -> bytes:
@@ -150,7 +143,7 @@ async def test_another_media_type_is_refused_and_the_status_is_told(answer: byte
 )
 async def test_a_head_that_is_no_http_is_refused_and_asked_for_once(answer: bytes) -> None:
     async with serving(saying(answer)) as (transport, address, raw):
-        with pytest.raises(SubgraphReplyInvalid, match="did not answer with HTTP"):
+        with pytest.raises(SubgraphReplyInvalid, match=r"did not answer with HTTP|bytes of headers|256 headers"):
             await transport.fetch(address, b"{}", ANONYMOUS, repeatable=True)
     assert len(raw.requests) == 1
 
@@ -162,14 +155,10 @@ async def test_a_head_that_is_no_http_is_refused_and_asked_for_once(answer: byte
         answering("transfer-encoding: chunked", body=b"10\r\n" + X + b"\r\n"),
         answering("transfer-encoding: chunked", body=b"64\r\n" + X),
         answering("transfer-encoding: chunked", body=b"what\r\n" + X),
-        encoded("gzip", b"this is no gzip"),
-        encoded("gzip", gzip.compress(X * 50)[:-12]),
-        encoded("deflate", b"this is no zlib"),
-        encoded("br", b"\xff\xff this is no brotli"),
         b"HTTP/1.1 200",
         b"",
     ],
-    ids=["length", "no last chunk", "chunk", "chunk size", "gzip", "cut gzip", "deflate", "br", "head", "nothing"],
+    ids=["length", "no last chunk", "chunk", "chunk size", "head", "nothing"],
 )
 @pytest.mark.parametrize(("repeatable", "times"), [(True, 2), (False, 1)], ids=["query", "mutation"])
 async def test_a_reply_that_breaks_off_is_none_and_only_a_query_is_sent_again(
@@ -181,6 +170,21 @@ async def test_a_reply_that_breaks_off_is_none_and_only_a_query_is_sent_again(
     assert len(raw.requests) == times
 
 
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (encoded("gzip", b"this is no gzip"), "damaged"),
+        (encoded("gzip", gzip.compress(X * 50)[:-12]), "damaged"),
+        (encoded("deflate", b"this is no zlib"), "damaged"),
+        (encoded("br", b"whatever"), "content coding 'br', unasked"),
+    ],
+    ids=["gzip", "cut gzip", "deflate", "br"],
+)
+async def test_a_compressed_reply_that_cannot_be_read_is_refused(answer: bytes, message: str) -> None:
+    with pytest.raises(SubgraphReplyInvalid, match=message):
+        await fetched(saying(answer))
+
+
 def bomb(window_bits: int) -> bytes:
     packer = zlib.compressobj(9, zlib.DEFLATED, window_bits)
     parts = [packer.compress(b'{"data":{"x":"')]
@@ -190,8 +194,8 @@ def bomb(window_bits: int) -> bytes:
 
 @pytest.mark.parametrize(
     ("encoding", "body"),
-    [("gzip", bomb(31)), ("deflate", bomb(15)), ("br", BROTLI_BOMB)],
-    ids=["gzip", "deflate", "br"],
+    [("gzip", bomb(31)), ("deflate", bomb(15))],
+    ids=["gzip", "deflate"],
 )
 async def test_what_unpacks_to_more_than_the_bound_is_given_up_before_it_is_unpacked(
     encoding: str, body: bytes

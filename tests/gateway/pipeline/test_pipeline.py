@@ -23,7 +23,7 @@ async def context() -> FetchContext:
 
 
 async def test_the_fetches_of_one_request_send_the_same_headers() -> None:
-    with request_scope("x", {"x-request-id": "mine"}):
+    with request_scope({"x-request-id": "mine"}):
         headers = (await context()).headers
         sent = headers()
         assert sent.keys() == {"traceparent", "x-request-id", IDENTITY_HEADER}
