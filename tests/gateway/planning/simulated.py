@@ -267,7 +267,7 @@ class Interpreter:
                 if isinstance(each, FieldNode) and (each.alias or each.name).value == entity.alias
             )
             assert node.selection_set is not None
-            for target, _ in self.at(entity.path):
+            for target, _ in (each for path in entity.paths for each in self.at(path)):
                 representation = self.representation(entity, target)
                 if representation is not None:
                     merge(target, renamed(fetch, service.entity(node.selection_set, representation) or {}))
