@@ -92,6 +92,9 @@ class EntityInput:
     variable: str = "representations"
     alias: str = "_entities"
     """The response key of this selection. Two selections in one request have different aliases *and* variables."""
+    recurs: int | None = None
+    """Selections of a query's plan with one number ask one subgraph for the same leaves of equal representations: what one
+    of them was answered, the others need not ask."""
 
     @property
     def paths(self) -> tuple[Path, ...]:

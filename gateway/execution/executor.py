@@ -265,7 +265,18 @@ class _Course:
 class Execution:
     """One request on its way."""
 
-    __slots__ = ("context", "executable", "executor", "replies", "report", "tree", "trouble", "variables", "windows")
+    __slots__ = (
+        "context",
+        "executable",
+        "executor",
+        "recalled",
+        "replies",
+        "report",
+        "tree",
+        "trouble",
+        "variables",
+        "windows",
+    )
 
     def __init__(
         self,
@@ -283,6 +294,8 @@ class Execution:
         self.tree: Object = {}
         self.trouble: list[Trouble] = []
         self.windows: Windows = {}
+        self.recalled: dict[int | None, dict[bytes, Object]] = {}
+        """Of selections that recur in the plan: representation → answer."""
         self.replies: dict[tuple[int, bytes], bytes | SubgraphError] | None = None
         """What a compiled plan was answered, by fetch and body."""
 
@@ -361,6 +374,8 @@ class Execution:
 
     async def fetch_gathered(self, step: Step, gathered: list[Gathered], values: Object) -> None:
         """Asks for what was gathered, in as many requests as its size takes, with the values of context variables."""
+        if self.recalled:
+            gathered = [self.recall(*each) for each in zip(step.entities, gathered, strict=True)]
         most = max(len(each.representations) for each in gathered)
         limit = self.executor.representations_max
         if most <= limit:
@@ -446,6 +461,11 @@ class Execution:
             for answer, slot in known:
                 for target in slot:
                     merge(target, self.own(answer))
+            if entities.recurs is not None and not errors:
+                recalled = self.recalled.setdefault(entities.recurs, {})
+                for answer, representation in zip(answers, each.representations, strict=True):
+                    if answer.__class__ is dict:
+                        recalled[encode(representation)] = answer
             if len(known) != len(answers) and not errors:
                 # The subgraph has nothing to tell of these: what was asked of them is null, as the client sees it, and
                 # whoever requires it is sent the null.
@@ -460,6 +480,22 @@ class Execution:
                 if answer is not None and answer.__class__ is not dict
             ]
         self.trouble += [Trouble(step, error, gathered, whole=reply.get("data") is None) for error in errors]
+
+    def recall(self, entities: Entities, gathered: Gathered) -> Gathered:
+        """What is still to be asked when the objects of which the answer is known have it."""
+        known = self.recalled.get(entities.recurs)
+        if known is None:
+            return gathered
+        left = Gathered([], [])
+        for representation, slot in zip(gathered.representations, gathered.slots, strict=True):
+            answer = known.get(encode(representation))
+            if answer is None:
+                left.representations.append(representation)
+                left.slots.append(slot)
+                continue
+            for target in slot:
+                merge(target, answer)
+        return left
 
     def own(self, answer: Object) -> Object:
         """An answer for one more place: what lies below may differ by what encloses it, if the plan has contexts."""

@@ -80,13 +80,14 @@ class Specification:
 class Entities:
     """One ``EntityInput``, ready to gather."""
 
-    __slots__ = ("_any", "_by_type", "alias", "path", "paths", "variable")
+    __slots__ = ("_any", "_by_type", "alias", "path", "paths", "recurs", "variable")
 
     def __init__(self, given: EntityInput) -> None:
         self.path = given.path
         self.paths = given.paths
         self.variable = given.variable
         self.alias = given.alias
+        self.recurs = given.recurs
         self._by_type: dict[str, Specification] = {}
         self._any: Specification | None = None
         for each in given.representations:

@@ -7,7 +7,7 @@ conflict inside one document, variables. What does not: any choice of subgraph.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.operation import Operation
 from gateway.plan import (
@@ -41,12 +41,23 @@ def assemble(graph: QueryGraph, operation: Operation, bundles: list[Bundle], *, 
     subscription = operation.kind is OperationKind.SUBSCRIPTION
     ids = {id(bundle): number for number, bundle in enumerate(bundles)}
     fetches: list[Fetch] = []
+    alike: dict[tuple[object, ...], list[tuple[int, int]]] = {}
     for bundle in bundles:
         number = ids[id(bundle)]
         after = sorted(ids[id(each)] for each in bundle.after if not (subscription and ids[id(each)] == 0))
         redundant = {earlier for other in after for earlier in _ancestors(fetches, other)}
         depends_on = tuple(each for each in after if each not in redundant)
-        fetches.append(_Request(graph, operation, bundle).fetch(number, depends_on))
+        request = _Request(graph, operation, bundle)
+        fetches.append(request.fetch(number, depends_on))
+        for index, each in enumerate(request.selections):
+            if each.leaves and operation.kind is OperationKind.QUERY:
+                sent = tuple((of.typename, tuple(field.name for field in of.fields)) for of in each.representations)
+                alike.setdefault((bundle.subgraph, each.body, sent), []).append((number, index))
+    for recurs, places in enumerate(each for each in alike.values() if len(each) > 1):
+        for number, index in places:
+            entities = list(fetches[number].entities)
+            entities[index] = replace(entities[index], recurs=recurs)
+            fetches[number] = replace(fetches[number], entities=tuple(entities))
     used = {fetch.block for fetch in fetches}
     return QueryPlan(
         kind=operation.kind,
@@ -95,6 +106,8 @@ class _Request:
         """(selection tree, type, key) → the alias that avoids a conflict."""
         self.renames: list[Rename] = []
         self.holding: frozenset[Condition] = frozenset()
+        self.selections: list[_Asked] = []
+        """Of entities; as ``fetch`` wrote them."""
 
     def fetch(self, number: int, depends_on: tuple[int, ...]) -> Fetch:
         first = self.bundle.groups[0]
@@ -103,10 +116,10 @@ class _Request:
         kind = self.operation.kind if not first.entity and first.place.parent is None else OperationKind.QUERY
         entities: list[EntityInput] = []
         if first.entity:
-            asked = self.asked()
+            self.selections = self.asked()
             parts = []
-            for index, each in enumerate(asked):
-                several = f"_{index + 1}" if len(asked) > 1 else ""
+            for index, each in enumerate(self.selections):
+                several = f"_{index + 1}" if len(self.selections) > 1 else ""
                 entity = EntityInput(
                     path=each.paths[0],
                     also=tuple(each.paths[1:]),

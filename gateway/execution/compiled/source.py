@@ -194,16 +194,18 @@ class _Writer:
         results: list[str] = []
         for number, gathering in enumerate(gatherings):
             lines += [f"    waiting_{number} = {{}}", f"    sent_{number} = []"]
-            kinds: list[Representation] = []
-            for _, representation in gathering.stations:
-                if not any(representation is each for each in kinds):
-                    kinds.append(representation)
+            recurs = self.recurs(gathering)
+            if recurs is not None:
+                lines.append(f"    known = run.known_{recurs}")
+            kinds = kinds_of(gathering)
             simple = all(is_simple(place, representation) for place, representation in gathering.stations)
             for place, representation in gathering.stations:
                 kind = next(at for at, each in enumerate(kinds) if each is representation)
                 lines += self.gather_of(
                     place, representation, number, kind=kind if len(kinds) > 1 else None, simple=simple
                 )
+                if recurs is not None:
+                    lines[-6:] = self.recall(place, fetch, lines[-6:])
             results.append(f"({gathering.entity.variable!r}, sent_{number})")
         waiting = ", ".join(f"waiting_{number}" for number in range(len(gatherings)))
         return [*lines, f"    run.waiting_{fetch} = ({waiting},)", f"    return ({', '.join(results)},)"]
@@ -236,6 +238,33 @@ class _Writer:
         yield f"            sent_{number}.append({built if simple else 'built'})"
         yield "        else:"
         yield f"            slot.append({variable})"
+
+    def recurs(self, gathering: Gathering) -> int | None:
+        """The number of what it asks, if more of the plan's fetches do and it can be told by plain values."""
+        alike = [
+            each
+            for several in self.layout.gatherings.values()
+            for each in several
+            if each.entity.recurs is not None and each.entity.recurs == gathering.entity.recurs
+        ]
+        plain = all(
+            len(kinds_of(each)) == 1
+            and all(is_simple(place, representation) for place, representation in each.stations)
+            for each in alike
+        )
+        return gathering.entity.recurs if len(alike) > 1 and plain else None
+
+    def recall(self, place: Place, fetch: int, lines: list[str]) -> list[str]:
+        """The lines that look for who waits for the same, where the answer may be known."""
+        brought = [each.attribute for each in place.slots.values() if each.source == fetch]
+        variable = name(place)
+        return [
+            "        answer = known.get(same)",
+            "        if answer is not None:",
+            *(f"            {variable}.{each} = answer.{each}" for each in brought),
+            "            continue",
+            *lines,
+        ]
 
     def value(self, place: Place, variable: str, field: RequiredField) -> str:
         """The expression for one field of a representation."""
@@ -288,6 +317,9 @@ class _Writer:
             elif attributes:
                 body += ["    for slot, answer in zip(waiting.values(), answers):", "        for each in slot:"]
                 body += [f"            each.{attribute} = answer.{attribute}" for attribute in attributes]
+            recurs = self.recurs(gathering)
+            if recurs is not None:
+                body.append(f"    run.known_{recurs}.update(zip(waiting, answers))")
         lines += [*data, "", "", *self.reply(fetch), "", ""]
         lines += [f"def take_{fetch}(run, reply):", f"    reply = decode_{fetch}(reply)"]
         return [*lines, "    if reply.errors:", '        raise Astray("there are errors")', *body]
@@ -323,7 +355,9 @@ class _Writer:
         stations = [f"    run.objects_{number} = None" for number in self.stations]
         root = self.layout.root
         first = "None" if root.base is not None else f"{root.class_name}()"
-        return ["def begin(run):", f"    run.root = {first}", *stations]
+        found = [self.recurs(each) for several in self.layout.gatherings.values() for each in several]
+        known = [f"    run.known_{number} = {{}}" for number in sorted({each for each in found if each is not None})]
+        return ["def begin(run):", f"    run.root = {first}", *stations, *known]
 
     def finish(self) -> list[str]:
         root = self.layout.root
@@ -386,6 +420,15 @@ def identity(place: Place) -> list[Slot] | None:
     """What makes two objects of a place equal, where their base says nothing else of them; otherwise None."""
     own = [each for each in place.slots.values() if each.source == place.base]
     return own if own and all(map(is_name, own)) else None
+
+
+def kinds_of(gathering: Gathering) -> list[Representation]:
+    """The different representations that are sent."""
+    kinds: list[Representation] = []
+    for _, representation in gathering.stations:
+        if not any(representation is each for each in kinds):
+            kinds.append(representation)
+    return kinds
 
 
 def is_simple(place: Place, representation: Representation) -> bool:

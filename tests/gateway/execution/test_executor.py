@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.execution.transport import FetchContext
-from gateway.plan import OperationKind, Rename, TypeFilter
+from gateway.plan import OperationKind, QueryPlan, Rename, TypeFilter
 from tests.gateway.execution.bench import (
     bench,
     entity_fetch,
@@ -121,6 +123,36 @@ async def test_an_error_of_a_later_chunk_finds_its_own_product() -> None:
     async with bench(API, catalog(products), store, representations_max=4) as on:
         answer = await on.run("{ products { stock } }", plan_of(LIST, STOCK))
     assert [each["path"] for each in answer.errors] == [["products", 5, "stock"]]
+
+
+def stock_twice() -> QueryPlan:
+    """The stock of all products, then that of the top one."""
+    top = root_fetch(2, "catalog", "{ top { __typename sku } }")
+    again = entity_fetch(3, "inventory", ("top",), "... on Product { stock }", representation("Product", "sku"))
+    first, second = (
+        replace(fetch, depends_on=after, entities=(replace(fetch.entities[0], recurs=0),))
+        for fetch, after in ((STOCK, (0,)), (again, (1, 2)))
+    )
+    return plan_of(LIST, first, top, second)
+
+
+async def test_what_one_fetch_was_answered_another_does_not_ask() -> None:
+    store = inventory()
+    async with bench(API, catalog(), store) as on:
+        answer = await on.run("{ products { sku stock } top { sku stock } }", stock_twice())
+        other = await on.run("{ products { sku stock } top { sku stock } }", stock_twice())
+    a, b = {"sku": "a", "stock": 1}, {"sku": "b", "stock": 2}
+    assert answer.data == other.data == {"products": [a, b], "top": a}
+    assert len(store.requests) == 2, "one for each of the two requests: nothing is remembered from one to the next"
+
+
+async def test_what_one_fetch_failed_to_bring_another_asks_for_again() -> None:
+    answers: Iterator[Any] = iter([ValueError("no count"), {"stock": 2}, {"stock": 1}])
+    store = inventory(lambda given: next(answers))
+    async with bench(API, catalog(), store) as on:
+        answer = await on.run("{ products { sku stock } top { sku stock } }", stock_twice())
+    assert [each["stock"] for each in (answer.data or {})["products"]] == [None, 2]
+    assert (answer.data or {})["top"]["stock"] == 1
 
 
 async def test_one_entity_that_fails_fails_alone_at_every_place_that_used_it() -> None:

@@ -1,4 +1,4 @@
-"""Requirements that meet other directives: cycles, fields that moved, keys that moved. Each with the plan or the refusal it has to have."""
+"""Requirements that meet other directives, and entities that come again: each with the plan or the refusal it has to have."""
 
 from __future__ import annotations
 
@@ -90,3 +90,15 @@ def test_a_key_field_that_moved_is_no_loss_where_another_key_leads_on() -> None:
         b='type T @key(fields: "id") @key(fields: "sku") { id: ID! @override(from: "a") sku: ID! x: Int }',
     )
     assert [each.name for each in found.fetches[1].entities[0].representations[0].fields] == ["sku"]
+
+
+def test_the_same_leaves_of_an_entity_wanted_in_two_rounds_are_known_to_recur() -> None:
+    found = plan(
+        "{ a { stock peer { p { stock } } } }",
+        a='type Query { a: P } type P @key(fields: "id") { id: ID! }',
+        b='type P @key(fields: "id") { id: ID! stock: Int }',
+        c='type Q @key(fields: "id") { id: ID! p: P } type P @key(fields: "id", resolvable: false) { id: ID! }',
+        d='type P @key(fields: "id") { id: ID! peer: Q } type Q @key(fields: "id", resolvable: false) { id: ID! }',
+    )
+    assert [each.entities[0].recurs for each in found.fetches if each.subgraph == "b"] == [0, 0]
+    assert {each.entities[0].recurs for each in found.fetches if each.subgraph in ("c", "d")} == {None}
