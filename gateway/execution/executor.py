@@ -14,14 +14,14 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor as ThreadExecutor
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from graphql import FieldNode, GraphQLSchema, InlineFragmentNode, OperationDefinitionNode, SelectionSetNode, parse
 
 from gateway.config import Settings
 from gateway.errors import SubgraphError, SubgraphReplyInvalid
 from gateway.exchange import GraphQLResponse, encode
-from gateway.execution.compiled import Heat, Program, Programs
+from gateway.execution.compiled import CHUNKS_AT_ONCE_MAX, Heat, Program, Programs
 from gateway.execution.errors import ERRORS_MAX, Report, ResponsePath
 from gateway.execution.introspection import Introspection
 from gateway.execution.projection import ObjectNode, Projection, client_paths
@@ -40,9 +40,6 @@ from gateway.execution.transport import FetchContext, SubgraphAddress, Transport
 from gateway.operation import Operation
 from gateway.plan import Fetch, Guard, OperationKind, QueryPlan
 from gateway.supergraph import Supergraph
-
-CHUNKS_AT_ONCE_MAX: Final = 4
-"""Requests one large fetch has under way side by side."""
 
 Variables: TypeAlias = Mapping[str, Any]
 Windows: TypeAlias = Mapping[int, "tuple[Window | None, ...]"]

@@ -9,7 +9,7 @@ Theory  Most requests have no errors, and all they need is known from the plan: 
 """
 
 from gateway.execution.compiled.layout import Unsuited
-from gateway.execution.compiled.program import Program
+from gateway.execution.compiled.program import CHUNKS_AT_ONCE_MAX, Program
 from gateway.execution.compiled.programs import Heat, Programs
 
-__all__ = ["Heat", "Program", "Programs", "Unsuited"]
+__all__ = ["CHUNKS_AT_ONCE_MAX", "Heat", "Program", "Programs", "Unsuited"]

@@ -6,10 +6,12 @@ in the functions (``source``), and how things are sent (the execution that is ha
 
 from __future__ import annotations
 
+import asyncio
 import linecache
 from collections.abc import Awaitable, Callable, Mapping
+from itertools import islice
 from types import SimpleNamespace
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 from msgspec import MsgspecError
 from prometheus_client import Counter
@@ -19,6 +21,11 @@ from gateway.execution.compiled.layout import Layout
 from gateway.execution.compiled.source import Source
 from gateway.execution.compiled.support import Astray
 from subgraphs.chassis.telemetry import logger
+
+CHUNKS_AT_ONCE_MAX: Final = 4
+"""Requests one large fetch has under way side by side."""
+Sent: TypeAlias = tuple[tuple[str, list[dict[str, Any]]], ...]
+"""Variables with their representations."""
 
 STRAYS: Final = (Astray, MsgspecError, UnicodeDecodeError, RecursionError, SubgraphError)
 _log = logger("compiled plans")
@@ -112,16 +119,16 @@ class _Run:
         try:
             variables = step.sent(self.sender.variables)
             gather = program.gather.get(number)
-            if gather is not None:
-                most = 0
-                for name, representations in gather(self.state):
-                    variables[name] = representations
-                    most = max(most, len(representations))
-                if not most:
-                    return
-                if most > self.representations_max:
-                    raise Astray("it takes several requests")
-            program.take[number](self.state, await self.sender.ask(step, variables))
+            if gather is None:
+                program.take[number](self.state, (), await self.sender.ask(step, variables))
+                return
+            sent, waiting = gather(self.state)
+            most = max(len(representations) for _, representations in sent)
+            if most > self.representations_max:
+                await self.in_chunks(step, sent, waiting, most)
+            elif most:
+                variables.update(sent)
+                program.take[number](self.state, waiting, await self.sender.ask(step, variables))
         except STRAYS as wrong:
             self.stray = wrong.with_traceback(None)
         except Exception as bug:  # noqa: BLE001  the interpreter knows better; the traceback shows the plan's line
@@ -129,3 +136,23 @@ class _Run:
             program.broken = True
             BROKEN.inc()
             self.stray = bug.with_traceback(None)
+
+    async def in_chunks(self, step: Any, sent: Sent, waiting: tuple[dict[Any, Any], ...], most: int) -> None:
+        """As many requests as the interpreter would make of it, some of them side by side."""
+        together = asyncio.Semaphore(CHUNKS_AT_ONCE_MAX)
+        size = self.representations_max
+
+        async def ask(at: int) -> bytes:
+            variables = step.sent(self.sender.variables)
+            variables.update((name, representations[at : at + size]) for name, representations in sent)
+            async with together:
+                return await self.sender.ask(step, variables)
+
+        starts = range(0, most, size)
+        # Every reply is waited for, also when one fails: the interpreter will want them.
+        replies = await asyncio.gather(*map(ask, starts), return_exceptions=True)
+        for at, reply in zip(starts, replies, strict=True):
+            if isinstance(reply, BaseException):
+                raise reply
+            some = tuple(dict(islice(slots.items(), at, at + size)) for slots in waiting)
+            self.program.take[step.fetch.id](self.state, some, reply)

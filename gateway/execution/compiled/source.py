@@ -7,8 +7,8 @@ it against the client's types and encoding the tree *is* the projection. What a 
 
 - ``objects_N`` finds the objects of a place once. Objects that hold nothing but leaves of their base, and the same ones,
   become one object: their parents then share it, and later fetches fill it once.
-- ``gather_N`` makes the representations of a fetch, equal ones once, in the interpreter's order. ``take_N`` decodes the
-  reply and fills what waited for it.
+- ``gather_N`` makes the representations of a fetch, equal ones once, in the interpreter's order, and says who waits for each.
+  ``take_N`` decodes the reply to them, or to a part of them, and fills what waited for it.
 - ``shape`` runs at the end, where objects hold what only representations wanted, or have other names for the client.
 
 The functions know only how things go when nothing is wrong. Whatever else they meet, an error, a null or a type where the
@@ -208,7 +208,7 @@ class _Writer:
                     lines[-6:] = self.recall(place, fetch, lines[-6:])
             results.append(f"({gathering.entity.variable!r}, sent_{number})")
         waiting = ", ".join(f"waiting_{number}" for number in range(len(gatherings)))
-        return [*lines, f"    run.waiting_{fetch} = ({waiting},)", f"    return ({', '.join(results)},)"]
+        return [*lines, f"    return ({', '.join(results)},), ({waiting},)"]
 
     def gather_of(
         self, place: Place, representation: Representation, number: int, *, kind: int | None, simple: bool
@@ -301,8 +301,8 @@ class _Writer:
             data.append(f'    entities_{number}: list[{answer}] = field(name="{gathering.entity.alias}")')
             body += [
                 f"    answers = reply.data.entities_{number}",
-                f"    waiting = run.waiting_{fetch}[{number}]",
-                "    if len(answers) != len(waiting):",
+                f"    slots = waiting[{number}]",
+                "    if len(answers) != len(slots):",
                 '        raise Astray("not every representation was answered")',
             ]
             if len(declared) > 1:
@@ -310,18 +310,18 @@ class _Writer:
                 lines += [f"    {place}: Decoder({of}).decode," for place, of in decoders.items()]
                 lines += ["}", "", ""]
                 body += [
-                    "    for slot, answer in zip(waiting.values(), answers):",
+                    "    for slot, answer in zip(slots.values(), answers):",
                     "        for each in slot:",
                     f"            fill(each, decoders_{fetch}_{number}[each.__class__](answer))",
                 ]
             elif attributes:
-                body += ["    for slot, answer in zip(waiting.values(), answers):", "        for each in slot:"]
+                body += ["    for slot, answer in zip(slots.values(), answers):", "        for each in slot:"]
                 body += [f"            each.{attribute} = answer.{attribute}" for attribute in attributes]
             recurs = self.recurs(gathering)
             if recurs is not None:
-                body.append(f"    run.known_{recurs}.update(zip(waiting, answers))")
+                body.append(f"    run.known_{recurs}.update(zip(slots, answers))")
         lines += [*data, "", "", *self.reply(fetch), "", ""]
-        lines += [f"def take_{fetch}(run, reply):", f"    reply = decode_{fetch}(reply)"]
+        lines += [f"def take_{fetch}(run, waiting, reply):", f"    reply = decode_{fetch}(reply)"]
         return [*lines, "    if reply.errors:", '        raise Astray("there are errors")', *body]
 
     def reply(self, fetch: int) -> list[str]:
@@ -348,7 +348,7 @@ class _Writer:
             lines += [*(self.declared(each, later=False) for each in brought), "", ""]
             filled = [f"    run.root.{each.attribute} = reply.data.{each.attribute}" for each in brought]
         lines += [*self.reply(fetch), "", ""]
-        lines += [f"def take_{fetch}(run, reply):", f"    reply = decode_{fetch}(reply)"]
+        lines += [f"def take_{fetch}(run, waiting, reply):", f"    reply = decode_{fetch}(reply)"]
         return [*lines, "    if reply.errors:", '        raise Astray("there are errors")', *filled]
 
     def begin(self) -> list[str]:

@@ -109,7 +109,7 @@ def test_plan_prints_the_code_of_a_hot_plan(tmp_path: Path, supergraph: Path) ->
     (tmp_path / "query.graphql").write_text(QUERY)
     shown = run("plan", "--code", "--supergraph", supergraph, "--operation", tmp_path / "query.graphql")
     compile(shown.stdout, "generated", "exec")
-    assert "def take_0(run, reply):" in shown.stdout
+    assert "def take_0(run, waiting, reply):" in shown.stdout
     (tmp_path / "query.graphql").write_text("{ __schema { description } }")
     refused = run("plan", "--code", "--supergraph", supergraph, "--operation", tmp_path / "query.graphql")
     assert (refused.returncode, "always interpreted" in refused.stderr) == (1, True)

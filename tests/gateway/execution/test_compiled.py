@@ -76,6 +76,28 @@ async def test_a_subgraph_that_is_gone_is_asked_once(outcomes: Callable[[], dict
     assert outcomes() == {"astray": 1}
 
 
+async def test_many_representations_go_out_in_chunks_and_are_not_interpreted_for_that(
+    outcomes: Callable[[], dict[str, int]],
+) -> None:
+    store = inventory(lambda given: {"stock": int(given["sku"])})
+    products = [{"sku": str(each)} for each in range(10)]
+    async with bench(API, catalog(products), store, representations_max=4) as on:
+        answer = await on.run("{ products { stock } }", plan_of(LIST, STOCK))
+    assert sorted(len(each) for each in store.entity_requests) == [2, 4, 4]
+    assert answer.data == {"products": [{"stock": each} for each in range(10)]}
+    assert outcomes() == {"whole": 1}
+
+
+async def test_what_fails_in_one_chunk_leaves_the_others_asked_once(outcomes: Callable[[], dict[str, int]]) -> None:
+    store = inventory(lambda given: ValueError("lost") if given["sku"] == "5" else {"stock": 1})
+    products = [{"sku": str(each)} for each in range(10)]
+    async with bench(API, catalog(products), store, representations_max=4) as on:
+        answer = await on.run("{ products { stock } }", plan_of(LIST, STOCK))
+    assert [each["path"] for each in answer.errors] == [["products", 5, "stock"]]
+    assert len(store.requests) == 3
+    assert outcomes() == {"astray": 1}
+
+
 async def test_each_assignment_of_the_conditions_has_a_program() -> None:
     fetch = root_fetch(
         0, "catalog", "query ($p: Boolean!) { products { sku name @include(if: $p) } }", variables=("p",)
