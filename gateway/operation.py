@@ -127,6 +127,10 @@ class Operation:
         """Whether a part of the answer may come later."""
         return bool(self.deferrals or self.streams)
 
+    def structure(self) -> tuple[object, ...]:
+        """All of it that a plan depends on: not its name, and not what the client calls things."""
+        return (self.kind, self.root_type, self.variables, self.deferrals, self.streams, _structure(self.selections))
+
     def block(self, id: int) -> Operation:
         """The operation with nothing but one block, and the fields that lead there."""
         return replace(self, selections=_block(self.selections, id, 0)) if self.deferrals else self
@@ -191,6 +195,25 @@ class ResponseKeys:
 
 def _names(fields: FieldSet) -> set[str]:
     return {name for each in fields for name in (each.name, *_names(each.fields))}
+
+
+def _structure(selections: tuple[Selection, ...]) -> tuple[object, ...]:
+    return tuple(
+        [
+            (
+                each.name,
+                each.key,
+                each.arguments,
+                each.variables,
+                each.conditions,
+                each.stream,
+                _structure(each.selections),
+            )
+            if isinstance(each, Field)
+            else (each.on, each.conditions, each.deferral, _structure(each.selections))
+            for each in selections
+        ]
+    )
 
 
 def _block(selections: tuple[Selection, ...], wanted: int, current: int) -> tuple[Selection, ...]:

@@ -99,6 +99,10 @@ class Snapshot:
             weight_max=settings.document_cache_bytes_max,
             weigh=lambda key: max(len(key[1]), weight_min),
         )
+        self._plans: Cache[tuple[object, ...], QueryPlan] = Cache(
+            "plans_by_structure", weight_max=settings.plan_cache_max
+        )
+        """Only ``worker`` touches it."""
         self._planned: SingleFlightCache[PlanKey, Planned] = SingleFlightCache(
             "plans", worker, weight_max=settings.document_cache_bytes_max, weigh=lambda key: key[0].weight
         )
@@ -162,7 +166,16 @@ class Snapshot:
             allowed, refusals = self.access.without(whole, denied)
         # With everything refused there is nothing to plan; the answer is nulls and errors.
         asked = view.telling(allowed, self.supergraph)
-        plan = self.planner.plan(asked) if asked.selections else QueryPlan(kind=whole.kind, fetches=())
+        plan = self._plan_of(asked) if asked.selections else QueryPlan(kind=whole.kind, fetches=())
         executable = self.executor.prepare(plan, whole, view.schema)
         constant = whole.kind is OperationKind.QUERY and not (whole.variables or plan.fetches or refusals)
         return Planned(operation=whole, plan=plan, executable=executable, refusals=refusals, constant=constant)
+
+    def _plan_of(self, operation: Operation) -> QueryPlan:
+        """The plan; operations that differ in nothing but names have one."""
+        structure = operation.structure()
+        plan = self._plans.find(structure)
+        if plan is None:
+            plan = self.planner.plan(operation)
+            self._plans.keep(structure, plan)
+        return plan
