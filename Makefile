@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 RUN    := $(VENV)/.run-installed
 DEV    := $(VENV)/.dev-installed
 
-.PHONY: up demo test check schema bench bench-rivals fuzz coverage serve-subgraph format clean help
+.PHONY: up demo test check schema bench bench-rivals soak fuzz coverage serve-subgraph format clean help
 .DEFAULT_GOAL := help
 
 help: ## say what can be made
@@ -58,6 +58,9 @@ bench: $(DEV) ## measure; see tests/benchmarks/README.md
 bench-rivals: $(DEV) ## measure the gateway beside others, which npm installs into .data (about 6 minutes)
 	@$(BIN)/python -m tests.benchmarks.rivals.contenders
 	$(BIN)/python -m tests.benchmarks --only rivals
+
+soak: $(DEV) ## a million requests to one gateway, and what it holds meanwhile (about 10 minutes)
+	$(BIN)/python -m tests.benchmarks.soak
 
 fuzz: $(DEV) ## the laws on 1000 random graphs (about 15 minutes); FUZZ='--from 5000 --worlds 50' for others
 	$(BIN)/python -m tests.properties $(FUZZ)

@@ -21,7 +21,8 @@ Start: TypeAlias = tuple[str, View, str | None]
 """Where a gathering starts: subgraph, view, stand-in."""
 
 Way: TypeAlias = tuple[int, int, int]
-"""What entering a subgraph for a need costs: leaves it does not answer, hops, and 1 if something is required first."""
+"""What entering a subgraph for a need costs: leaves it does not answer, hops, and what else: 2 if something is required
+first, 1 if only keys lead there that some objects may lack."""
 
 Mark: TypeAlias = tuple[str, str, str]
 """(type, field, subgraph): a field whose requirements are being gathered."""
@@ -216,7 +217,8 @@ class Coverage:
         return found
 
     def best_first(self, ways: Mapping[str, Way]) -> list[tuple[str, Way]]:
-        """Fewest leaves missing, then nothing required, then few hops; the supergraph's order where all that is equal."""
+        """Fewest leaves missing, then nothing required, then sure keys, then few hops; the supergraph's order where all that is
+        equal."""
         order = self.order
         return sorted(ways.items(), key=lambda way: (way[1][0], way[1][2], way[1][1], order[way[0]]))
 
@@ -252,7 +254,8 @@ class Coverage:
             if hop == 0 and not any(self.reach.can_enter(object_type, way, everybody) for way in ways):
                 continue
             missing = need.leaves - self.local(need, subgraph, (), known_as)
-            yield subgraph, (missing, hop, 0 if direct else 1)
+            unsure = hop > 0 and all(way.nullable for way in ways)
+            yield subgraph, (missing, hop, (0 if direct else 2) + unsure)
 
     def parted(self, need: Need, subgraph: str, view: View, known_as: str) -> tuple[Need | None, Need | None]:
         """The need cut in two: what the subgraph answers without leaving it, and the rest."""

@@ -468,13 +468,17 @@ class Walk:
         while uncovered:
             whole: dict[str, int] = {}
             leaves: dict[str, int] = {}
+            unsure: dict[str, int] = {}
             for want, ways in uncovered:
                 fewest, wanted = ways[0][0], want.need.leaves
-                for missing, _, _, name in ways:
+                for missing, _, more, name in ways:
                     if missing == fewest:
                         whole[name] = whole.get(name, 0) + 1
                     leaves[name] = leaves.get(name, 0) + wanted - missing
-            ranked = sorted(whole, key=lambda name: (-whole[name], -leaves[name], self.order[name]))[:CHOICES_MAX]
+                    unsure[name] = unsure.get(name, 0) + more % 2
+            ranked = sorted(whole, key=lambda name: (-whole[name], -leaves[name], unsure[name], self.order[name]))[
+                :CHOICES_MAX
+            ]
             chosen.add(ranked[self.choices.pick(len(ranked))])
             uncovered = [(want, ways) for want, ways in uncovered if not covered(ways, chosen)]
         return [(want, best(ways, chosen) if ways else None) for want, ways in chances]
