@@ -178,6 +178,7 @@ class _World:
             while number < len(self.places):
                 self._add_fields(self.places[number])
                 self._add_hops(self.places[number])
+                self._add_narrowed(self.places[number])
                 number += 1
             self._connecting = False
         return place.number
@@ -202,6 +203,13 @@ class _World:
             for directive in place.subgraph.applied(defined.ast_node, "requires"):
                 condition = selection_or_none(string_argument(directive, "fields") or "")
             place.fields[name] = Reading(target, condition, condition is None)
+
+    def _add_narrowed(self, place: Place) -> None:
+        """What a field provides is seen from its runtime types too, whose hops are to be settled with all others."""
+        holder = place.subgraph.types[place.type_name]
+        if place.view is not None and isinstance(holder, GraphQLInterfaceType | GraphQLUnionType):
+            for each in place.subgraph.schema.get_possible_types(holder):
+                self.place(place.subgraph, each.name, place.view)
 
     def _resolves(self, place: Place, name: str, source: FieldSource) -> bool:
         if not self._source_resolves(source):

@@ -31,6 +31,10 @@ ONE_SUBGRAPH = {
         "REQUIRES_FIELDS_MISSING_EXTERNAL",
         'type Query { a: A } type A @key(fields: "id") { id: ID b: Int c: Int @requires(fields: "b") }',
     ),
+    "a field requires itself": (
+        "REQUIRES_FIELDS_MISSING_EXTERNAL",
+        'type Query { a: A } type A @key(fields: "id") { id: ID c: Int @requires(fields: "c") }',
+    ),
     "a provision names nothing known": (
         "PROVIDES_INVALID_FIELDS",
         'type Query { a: A @provides(fields: "z") } type A @key(fields: "id") { id: ID }',

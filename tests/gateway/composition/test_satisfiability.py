@@ -88,6 +88,39 @@ def test_a_provided_field_needs_no_key_on_that_path_only() -> None:
     assert all("other" in error.message for error in result.errors)
 
 
+def test_what_is_provided_of_one_member_leaves_the_others_their_keys() -> None:
+    assert composed(
+        one="""type Query { m: M @provides(fields: "... on B { t }") } union M = B | F
+            type B @key(fields: "id") { id: ID! t: Int @external } type F @key(fields: "id") { id: ID! }""",
+        two='type B @key(fields: "id") { id: ID! t: Int @shareable } type F @key(fields: "id") { id: ID! t: Int }',
+    ).ok
+
+
+def test_what_is_provided_of_an_interface_leaves_its_implementations_their_keys() -> None:
+    assert composed(
+        one="""type Query { m: M @provides(fields: "... on B { t }") } interface M { id: ID! }
+            type B implements M @key(fields: "id") { id: ID! t: Int @external }
+            type F implements M @key(fields: "id") { id: ID! }""",
+        two='type B @key(fields: "id") { id: ID! t: Int @shareable } type F @key(fields: "id") { id: ID! t: Int }',
+    ).ok
+
+
+def test_requirements_that_need_each_other_answer_nothing() -> None:
+    result = composed(
+        one='type Query { t: T } type T @key(fields: "id") { id: ID! x: Int @requires(fields: "y") y: Int @external }',
+        two='type T @key(fields: "id") { id: ID! y: Int @requires(fields: "x") x: Int @external }',
+    )
+    assert [error.coordinate for error in result.errors] == ["T.x", "T.y"]
+    assert codes(result) == ["SATISFIABILITY_ERROR"]
+
+
+def test_a_key_that_was_overridden_is_no_way_out_of_its_old_subgraph() -> None:
+    new = 'type T @key(fields: "id") { id: ID! @override(from: "old") b: Int }'
+    assert composed(old='type T @key(fields: "id") { id: ID! a: Int }', new=f"type Query {{ t: T }} {new}").ok
+    result = composed(old='type Query { t: T } type T @key(fields: "id") { id: ID! a: Int }', new=new)
+    assert sorted(error.coordinate or "" for error in result.errors) == ["T.b", "T.id"]
+
+
 def test_recursion_ends() -> None:
     assert composed(
         one='type Query { t: T } type T @key(fields: "id") { id: ID! next: T }',
