@@ -156,7 +156,7 @@ class _Request:
             ),
             depends_on=depends_on,
             guard=self.bundle.guard,
-            renames=tuple(self.renames),
+            renames=tuple(dict.fromkeys(self.renames)),
             block=self.bundle.block,
             reason="; ".join(dict.fromkeys(reason for group in self.bundle.groups for reason in group.reasons)),
         )

@@ -140,16 +140,21 @@ class Place:
             yield below.parent, below.parent_types
             below = below.parent
 
-    def path(self) -> Path:
-        """Keys and ``@`` from the root; a type filter only where another type's objects have the same key."""
-        if self.parent is None:
-            return ()
-        path = self.parent.path()
-        shared = any(
+    def told_apart(self) -> bool:
+        """Whether another type's objects at the place above have a place of their own under the same key."""
+        if self.parent is None or len(self.parent_types) == len(self.parent.types):
+            return False
+        return any(
             key == self.key and place is not self and each not in self.parent_types
             for (each, key), place in self.parent.below.items()
         )
-        if shared:
+
+    def path(self) -> Path:
+        """Keys and ``@`` from the root; a type filter only where objects are told apart by their type."""
+        if self.parent is None:
+            return ()
+        path = self.parent.path()
+        if self.told_apart():
             path = (*path, TypeFilter(tuple(sorted(self.parent_types))))
         return (*path, self.key, *((EACH,) * self.list_depth))
 

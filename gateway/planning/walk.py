@@ -112,7 +112,23 @@ class Walk:
                 failed = self.after_series(wants, Purpose(block=block))
             if failed:
                 raise DeadEnd(", ".join(first_leaf(want.need) for want in failed))
+        self.tell_filtered()
         return self.fetches
+
+    def tell_filtered(self) -> None:
+        """A group whose path tells objects apart by their type waits until that is told, and not by a stand-in.
+
+        Known only now: which places share a key is not settled before everything is wanted. Telling may take groups of
+        its own, which the loop comes to as well.
+        """
+        for group in self.fetches.groups:
+            place = group.place
+            while place.parent is not None:
+                told = [Want(place.parent_types, Need(name=TYPENAME, key=TYPENAME))]
+                purpose = Purpose(consumer=group, block=group.block)
+                if place.told_apart() and self.satisfy(place.parent, told, purpose):
+                    raise DeadEnd(f"nobody tells the type of {place.parent.static} above {place.key}")
+                place = place.parent
 
     def after_series(self, wants: list[Want], purpose: Purpose) -> list[Want]:
         """A deferred block of a mutation: what is below root fields, which are all called already."""
