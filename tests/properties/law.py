@@ -120,15 +120,15 @@ class Bench:
         self._host = host
         self._subgraphs = subgraphs
 
-    def load(self, subgraphs: SubgraphTexts) -> Loaded:
-        """Compose the subgraphs and serve them from now on. Raises NotComposed."""
+    def load(self, subgraphs: SubgraphTexts, variant: str = "") -> Loaded:
+        """Compose the subgraphs and serve them from now on, with data of this variant. Raises NotComposed."""
         sources = [SubgraphSource(name, f"{self._subgraphs}/{name}", sdl) for name, sdl in subgraphs]
         result = compose(sources)
         if result.supergraph is None or result.api is None:
             raise NotComposed(
                 [each.published_code for each in result.errors], "\n".join(str(each) for each in result.errors)
             )
-        world = World(subgraphs)
+        world = World(subgraphs, variant)
         supergraph = Supergraph.parse(result.supergraph)
         self._host.load(world)
         for each in (self._interpreting, self._compiling):

@@ -195,8 +195,10 @@ class Declared:
 class World:
     """The subgraphs together, and the data."""
 
-    def __init__(self, subgraphs: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, subgraphs: Sequence[tuple[str, str]], variant: str = "") -> None:
+        """``variant``: other data over the same subgraphs."""
         self.sources = tuple(subgraphs)
+        self._salt = (variant,) if variant else ()
         self.subgraphs = {name: Declared(name, sdl) for name, sdl in subgraphs}
         self._pools: dict[str, list[Thing]] = {}
 
@@ -492,7 +494,7 @@ class World:
     def _complete(
         self, thing: Thing, name: str, arguments: str, of: TypeNode, at: tuple[int, ...], is_key: bool
     ) -> Any:
-        seed = number(thing.type, thing.id, name, arguments, at)
+        seed = number(*self._salt, thing.type, thing.id, name, arguments, at)
         may_be_null = not is_key and all(self.nullable(thing.type, name, len(at)))
         if may_be_null and seed % 6 == 0:
             stood_in = any(known_as != thing.type for _, known_as, _ in self.declared(thing.type, name))
