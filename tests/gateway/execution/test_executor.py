@@ -11,7 +11,8 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.execution.transport import FetchContext
+from gateway.execution.executor import CHUNKS_AT_ONCE_MAX
+from gateway.execution.transport import FetchContext, Transport
 from gateway.plan import OperationKind, QueryPlan, Rename, TypeFilter
 from tests.gateway.execution.bench import (
     bench,
@@ -117,6 +118,43 @@ async def test_many_representations_go_out_in_chunks() -> None:
     assert answer.data == {"products": [{"stock": each} for each in range(10)]}
 
 
+async def test_an_object_with_a_null_key_keeps_what_is_known_of_it_and_no_other_loses_its_own() -> None:
+    store = inventory()
+    goods = FakeSubgraph(
+        "goods",
+        "type Query { products: [Product] } type Product { sku: ID name: String }",
+        {"Query.products": lambda *_: [{"sku": None, "name": "Nut"}, {"sku": "b", "name": "Bolt"}]},
+    )
+    fetch = root_fetch(0, "goods", "{ products { __typename sku name } }")
+    async with bench(API, goods, store) as on:
+        answer = await on.run("{ products { name stock } }", plan_of(fetch, STOCK))
+    assert store.entity_requests == [[{"__typename": "Product", "sku": "b"}]]
+    assert answer.errors == ()
+    assert answer.data == {"products": [{"name": "Nut", "stock": None}, {"name": "Bolt", "stock": 2}]}
+
+
+async def test_only_so_many_chunks_are_under_way_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    under_way = most = 0
+    fetch = Transport.fetch
+
+    async def counted(*given: Any, **rest: Any) -> Any:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        for _ in range(10):  # all others that may start now do
+            await asyncio.sleep(0)
+        under_way -= 1
+        return await fetch(*given, **rest)
+
+    monkeypatch.setattr(Transport, "fetch", counted)
+    products = [{"sku": str(each)} for each in range(4 * CHUNKS_AT_ONCE_MAX)]
+    store = inventory(lambda given: {"stock": int(given["sku"])})
+    async with bench(API, catalog(products), store, representations_max=2) as on:
+        answer = await on.run("{ products { stock } }", plan_of(LIST, STOCK))
+    assert most == CHUNKS_AT_ONCE_MAX
+    assert answer.data == {"products": [{"stock": each} for each in range(len(products))]}
+
+
 async def test_an_error_of_a_later_chunk_finds_its_own_product() -> None:
     store = inventory(lambda given: ValueError("lost") if given["sku"] == "5" else {"stock": 1})
     products = [{"sku": str(each)} for each in range(6)]
@@ -193,7 +231,7 @@ async def test_a_missing_entity_leaves_its_fields_null_without_an_error() -> Non
     assert answer.data == {"products": [{"sku": "a", "stock": None}, {"sku": "b", "stock": 2}]}
 
 
-async def test_a_null_key_is_not_sent_and_a_nullable_required_field_is_sent_as_null() -> None:
+async def test_a_nullable_required_field_is_sent_as_null() -> None:
     store = inventory()
     products = [PRODUCTS["a"], PRODUCTS["b"]]
     fetch = root_fetch(0, "catalog", "{ products { __typename sku size brand { id } } }")

@@ -80,6 +80,14 @@ def test_values_that_json_tells_apart_are_different_representations() -> None:
     ]
 
 
+def test_an_object_whose_key_is_null_or_missing_is_left_out_and_the_others_stay_in_order() -> None:
+    items = [{"sku": "a", "size": 1}, {"sku": None, "size": 2}, {"size": 3}, {"sku": "b", "size": None}, {"sku": "c"}]
+    assert gathered({"list": items}, representation("P", "sku", required("size"))) == [
+        {"__typename": "P", "sku": "a", "size": 1},
+        {"__typename": "P", "sku": "b", "size": None},
+    ]
+
+
 def test_the_first_representation_that_fits_the_type_is_used() -> None:
     tree = {"list": [{"__typename": each, "id": each} for each in "ABCA"]}
     found = gathered(

@@ -9,7 +9,15 @@ from gateway.plan import OperationKind, QueryPlan, TypeFilter, depth, fetch_coun
 from gateway.planning.planner import Planner
 from gateway.planning.verify import verify
 from gateway.supergraph import Supergraph
-from tests.gateway.planning.small_worlds import documents, normalised, planned, planner_of, sdl_of, supergraph_of
+from tests.gateway.planning.small_worlds import (
+    documents,
+    normalised,
+    planned,
+    planned_over,
+    planner_of,
+    sdl_of,
+    supergraph_of,
+)
 
 
 def subgraphs(plan: QueryPlan) -> list[str]:
@@ -212,6 +220,21 @@ def test_re_entering_the_query_root_below_an_entity_waits_for_it() -> None:
     assert plan.fetches[1].depends_on == (0,)
 
 
+def test_a_rename_that_two_selections_of_one_request_need_is_said_once() -> None:
+    of_each = "title: id ... on Book { worth } ... on Film { price: worth }"
+    plan = planned_over(
+        (
+            ("library", """type Query { a: [Media!]!  b: [Media!]! }  interface Media @key(fields: "id") { id: ID! }
+                type Book implements Media @key(fields: "id") { id: ID! }
+                type Film implements Media @key(fields: "id") { id: ID! }"""),
+            ("shops", """type Book @key(fields: "id") { id: ID!  worth: Int }
+                type Film @key(fields: "id") { id: ID!  worth: Int! }"""),
+        ),
+        f"{{ a {{ {of_each} }} b {{ {of_each} }} }}",
+    )  # fmt: skip
+    assert [(each.source, each.target) for each in plan.fetches[1].renames] == [("worth__of_Film", "worth")]
+
+
 def test_introspection_and_data_mix() -> None:
     plan = planned("store", '{ __typename __type(name: "User") { name } me { __typename id } }')
     assert documents(plan, "accounts") == ["{ me { id } }"]
@@ -274,6 +297,16 @@ def test_a_plan_renders_as_text_and_as_json() -> None:
     rendered = render_json(plan)
     assert (rendered["fetches"], rendered["depth"]) == (2, 2)
     assert rendered["plan"]["fetches"][1]["entities"][0]["representations"][0]["fields"][0]["name"] == "sku"
+
+
+def test_a_plan_says_when_the_search_was_cut_short() -> None:
+    page = "{ products { name inStock shipping crate reviews { body author { username email } } } }"
+    pages = " ".join(f"p{number}: products {page[11:-1]}" for number in range(60))
+    plan = planned("store", f"{{ {pages} }}")
+    assert plan.truncated
+    assert render_text(plan).splitlines()[0].endswith(", truncated")
+    assert render_json(plan)["plan"]["truncated"] is True
+    assert not planned("store", page).truncated
 
 
 def test_a_type_condition_on_an_interface_objects_own_field_still_needs_the_type() -> None:
