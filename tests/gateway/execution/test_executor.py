@@ -11,7 +11,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.execution.executor import CHUNKS_AT_ONCE_MAX
+from gateway.execution.compiled import CHUNKS_AT_ONCE_MAX
 from gateway.execution.transport import FetchContext, Transport
 from gateway.plan import OperationKind, QueryPlan, Rename, TypeFilter
 from tests.gateway.execution.bench import (
