@@ -135,7 +135,7 @@ async def test_an_object_with_a_null_key_keeps_what_is_known_of_it_and_no_other_
 
 async def test_only_so_many_chunks_are_under_way_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     under_way = most = 0
-    fetch = Transport.fetch
+    reply = Transport.reply
 
     async def counted(*given: Any, **rest: Any) -> Any:
         nonlocal under_way, most
@@ -144,9 +144,9 @@ async def test_only_so_many_chunks_are_under_way_at_once(monkeypatch: pytest.Mon
         for _ in range(10):  # all others that may start now do
             await asyncio.sleep(0)
         under_way -= 1
-        return await fetch(*given, **rest)
+        return await reply(*given, **rest)
 
-    monkeypatch.setattr(Transport, "fetch", counted)
+    monkeypatch.setattr(Transport, "reply", counted)
     products = [{"sku": str(each)} for each in range(4 * CHUNKS_AT_ONCE_MAX)]
     store = inventory(lambda given: {"stock": int(given["sku"])})
     async with bench(API, catalog(products), store, representations_max=2) as on:
