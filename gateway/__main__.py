@@ -24,6 +24,7 @@ from gateway.config import Settings, SettingsInvalid, load
 
 if TYPE_CHECKING:
     from gateway.operation import Operation
+    from gateway.pipeline.snapshot import Snapshot
     from gateway.supergraph import Supergraph
 
 app = typer.Typer(
@@ -82,7 +83,8 @@ def serve(
         _refuse("Name the supergraph to serve: --supergraph FILE or GALLERIA_SUPERGRAPH.")
     with _workers_metrics() if workers > 1 else nullcontext():
         # Imported here so that `compose` and `plan` start without the web stack.
-        from gateway.serving.server import StartRefused, run
+        from gateway.serving.files import StartRefused
+        from gateway.serving.server import run
 
         try:
             run(settings, extend=_agents, workers=workers)
@@ -368,29 +370,38 @@ def _workers_metrics() -> Iterator[None]:
 
 def _agents(pipeline: Any, operations: Path | None) -> Any:
     """The agents' endpoint, when there are operations for them and the extra ``agents`` is installed."""
-    from gateway.serving.server import Extension, StartRefused
+    from gateway.serving.files import StartRefused
+    from gateway.serving.server import Extension
 
     directory = operations / "agents" if operations is not None else None
     if directory is None or not directory.is_dir() or importlib.util.find_spec("mcp") is None:
         return None
-    from gateway.agents.tools import ToolInvalid, load_toolsets
+    from gateway.agents.tools import ToolInvalid, Toolsets, load_toolsets
     from gateway.serving.late import Late
 
-    try:
-        schemas = {contract: view.schema for contract, view in pipeline.snapshot.views.items()}
-        toolsets = load_toolsets(directory, schemas, pipeline.settings.agents_contract)
-    except ToolInvalid as wrong:
-        raise StartRefused(f"{directory}: {wrong}") from None
+    toolsets: Toolsets = {}
+
+    def accept(snapshot: Snapshot) -> None:
+        nonlocal toolsets
+        schemas = {contract: view.schema for contract, view in snapshot.views.items()}
+        try:
+            toolsets = load_toolsets(directory, schemas, pipeline.settings.agents_contract)
+        except ToolInvalid as wrong:
+            raise StartRefused(f"{directory}: {wrong}") from None
+
+    accept(pipeline.snapshot)
 
     def load_endpoint() -> Any:
         # The SDK takes as long to import as all else of the gateway: the first agent waits for it, and nobody else.
         from gateway.agents.mcp import mcp_endpoint
 
-        return partial(mcp_endpoint, toolsets, pipeline, version=version("galleria"), host=pipeline.settings.host)
+        return partial(
+            mcp_endpoint, lambda: toolsets, pipeline, version=version("galleria"), host=pipeline.settings.host
+        )
 
     # Without sessions there is nothing to listen for (GET) or to end (DELETE): the protocol answers those with 405.
     late = Late("/mcp", ["POST"], load_endpoint)
-    return Extension((late.route,), late.lifespan())
+    return Extension((late.route,), late.lifespan(), accept)
 
 
 def _house(port: int, scale: str, data: Path, schema: Path, mongodb_uri: str | None, mongodb_driver: str) -> Any:

@@ -114,6 +114,8 @@ class Settings(BaseSettings):
     """A directory of named operations; by default ``operations`` beside the supergraph, if there is one."""
     probe_subgraphs_ms: Milliseconds = 2_000
     """How long ``/ready?subgraphs`` waits for each subgraph."""
+    reload_s: Annotated[float, Field(ge=0)] = 1.0
+    """How often to look whether the supergraph's file has changed, to serve the new one without a restart; 0: never."""
     subgraph_urls: dict[str, str] = {}
     """Subgraph name → URL, instead of the one in the supergraph."""
     subgraph_streams: dict[str, Annotated[str, Field(pattern="^(auto|sse|websocket|wss?://.+)$")]] = {}
@@ -121,6 +123,9 @@ class Settings(BaseSettings):
     ``ws://`` or ``wss://`` URL of its socket, or ``auto``, which the others are: first SSE, then the socket."""
     share_fetches: bool = True
     """Identical query fetches under way to a subgraph, on behalf of one identity, are one request."""
+    share_answers: bool = False
+    """Identical queries of clients under way, of those who are not signed in and say the same of where they stand, are
+    executed once. A query shared in this way has the trace and the deadline of the one that came first."""
     compile_after: Annotated[int, Field(ge=0)] = 10
     """How often a query's plan runs before it is compiled. 1: at once, 0: never."""
     subscription_join: Literal["start", "any"] = "start"

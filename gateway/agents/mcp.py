@@ -8,10 +8,10 @@ Each call is complete in itself (no sessions): any worker may answer it, and not
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 from jsonschema import Draft202012Validator
 from mcp.server.context import ServerRequestContext
@@ -33,12 +33,10 @@ from mcp_types import (
 )
 from starlette.requests import Request
 
-from gateway.agents.tools import Tool
+from gateway.agents.tools import Tool, Toolsets
 from gateway.errors import GatewayError
 from gateway.exchange import GraphQLRequest, GraphQLResponse, encode
 from gateway.pipeline.pipeline import Caller, Pipeline
-
-Toolsets: TypeAlias = Mapping[str | None, Sequence[Tool]]
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PROBLEMS_SHOWN_MAX = 5
@@ -65,8 +63,8 @@ class McpEndpoint:
             yield
 
 
-def mcp_endpoint(toolsets: Toolsets, pipeline: Pipeline, *, version: str, host: str) -> McpEndpoint:
-    """The endpoint, with the tools of each contract (None: without one). On a loopback host only loopback names are answered, against DNS rebinding."""
+def mcp_endpoint(toolsets: Callable[[], Toolsets], pipeline: Pipeline, *, version: str, host: str) -> McpEndpoint:
+    """The endpoint, with the tools of each contract (None: without one), asked for again when another supergraph is served. On a loopback host only loopback names are answered, against DNS rebinding."""
     desk = _Desk(toolsets, pipeline)
     server: Server[Any] = Server(
         "galleria",
@@ -102,9 +100,18 @@ class _Shelf:
 class _Desk:
     """Answers the protocol's two questions about tools, from the shelf of the caller's contract."""
 
-    def __init__(self, toolsets: Toolsets, pipeline: Pipeline) -> None:
-        self._shelves = {contract: _Shelf(tools) for contract, tools in toolsets.items()}
+    def __init__(self, toolsets: Callable[[], Toolsets], pipeline: Pipeline) -> None:
+        self._toolsets = toolsets
         self._pipeline = pipeline
+        self._laid_out: Toolsets | None = None
+        self._shelves: dict[str | None, _Shelf] = {}
+
+    def _shelf(self, contract: str | None) -> _Shelf:
+        toolsets = self._toolsets()
+        if toolsets is not self._laid_out:
+            self._laid_out = toolsets
+            self._shelves = {each: _Shelf(tools) for each, tools in toolsets.items()}
+        return self._shelves[contract]
 
     async def list_tools(
         self, context: ServerRequestContext[Any], params: PaginatedRequestParams | None
@@ -113,14 +120,14 @@ class _Desk:
             caller = await self._caller(context)
         except GatewayError as error:
             raise MCPError(INVALID_REQUEST, str(self._pipeline.refusal(error).errors[0]["message"])) from None
-        return ListToolsResult(tools=self._shelves[caller.contract].definitions)
+        return ListToolsResult(tools=self._shelf(caller.contract).definitions)
 
     async def call_tool(self, context: ServerRequestContext[Any], params: CallToolRequestParams) -> CallToolResult:
         try:
             caller = await self._caller(context)
         except GatewayError as error:
             return _result(self._pipeline.refusal(error))
-        shelf = self._shelves[caller.contract]
+        shelf = self._shelf(caller.contract)
         tool = shelf.tools.get(params.name)
         if tool is None:
             return _refused(f"There is no tool named {params.name!r}. There are: {', '.join(sorted(shelf.tools))}.")

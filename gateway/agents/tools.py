@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from graphql import (
     FragmentDefinitionNode,
@@ -45,17 +45,19 @@ class Tool:
     output_schema: dict[str, Any]
 
 
+Toolsets: TypeAlias = Mapping[str | None, Sequence[Tool]]
+"""By contract; None is without one."""
+
+
 def load_tools(directory: Path, schema: GraphQLSchema) -> tuple[Tool, ...]:
     """Every ``*.graphql`` file of the directory as a tool, sorted by name. Raises ToolInvalid for the first bad one."""
     tools = tuple(_tool(file, schema) for file in sorted(directory.glob("*.graphql")))
     return tuple(sorted(tools, key=lambda tool: tool.name))
 
 
-def load_toolsets(
-    directory: Path, schemas: Mapping[str | None, GraphQLSchema], contract: str | None
-) -> dict[str | None, tuple[Tool, ...]]:
+def load_toolsets(directory: Path, schemas: Mapping[str | None, GraphQLSchema], contract: str | None) -> Toolsets:
     """The tools of each view. All must fit that of ``contract``; the others have those that fit them."""
-    found: dict[str | None, tuple[Tool, ...]] = {contract: load_tools(directory, schemas[contract])}
+    found: dict[str | None, Sequence[Tool]] = {contract: load_tools(directory, schemas[contract])}
     for name, schema in schemas.items():
         if name not in found:
             fitting: list[Tool] = []

@@ -8,7 +8,7 @@ less than half the CPU; https and event streams go through pyreqwest, to which t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Container, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from datetime import timedelta
@@ -215,6 +215,13 @@ class Transport:
         way = Way(None, b"") if target is None else Way(self._pool(target), target.head)
         self.ways[url] = way
         return way
+
+    def keep_ways(self, urls: Container[str]) -> None:
+        """Forget how to get anywhere else. A request under way gets there and back; idle connections close in their time."""
+        self.ways = {url: way for url, way in self.ways.items() if url in urls}
+        used = {id(way.pool) for way in self.ways.values()}
+        self._pools = {place: pool for place, pool in self._pools.items() if id(pool) in used or pool.taken > pool.idle}
+        self._on_socket = {url for url in self._on_socket if url in urls}
 
     def _pool(self, target: Target) -> Pool:
         place = (target.host, target.port)

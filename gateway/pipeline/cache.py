@@ -9,6 +9,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Executor
+from itertools import islice
 from typing import Generic, TypeVar
 
 from prometheus_client import Counter
@@ -55,6 +56,10 @@ class Cache(Generic[K, V]):
             _, (left, _) = self._kept.popitem(last=False)
             self._weight -= left
 
+    def recent(self, most: int) -> list[K]:
+        """The keys that were looked for last, the last one first."""
+        return list(islice(reversed(self._kept), most))
+
     def __len__(self) -> int:
         return len(self._kept)
 
@@ -73,6 +78,7 @@ class SingleFlightCache(Generic[K, V]):
         self._weigh = weigh or (lambda _key: 1)
         self._kept: Cache[K, V] = Cache(name, weight_max=weight_max)
         self.find = self._kept.find
+        self.recent = self._kept.recent
         self._flights: dict[K, asyncio.Future[V]] = {}
 
     async def get(self, key: K, make: Callable[[], V]) -> V:

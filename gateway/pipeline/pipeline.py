@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from types import TracebackType
 from typing import Any, NamedTuple, TypeAlias
@@ -32,12 +33,13 @@ from gateway.errors import (
     SubgraphError,
     VariableInvalid,
 )
-from gateway.exchange import GraphQLRequest, GraphQLResponse
+from gateway.exchange import GraphQLRequest, GraphQLResponse, encode
 from gateway.execution.incremental import execute_incrementally
 from gateway.execution.subscription import Subscriptions
 from gateway.execution.transport import FetchContext, Transport
 from gateway.incremental import Payload, has_errors
 from gateway.pipeline.authentication import Authenticator, request_context
+from gateway.pipeline.sharing import UnderWay
 from gateway.pipeline.snapshot import Planned, Snapshot
 from gateway.plan import OperationKind
 from gateway.supergraph import Supergraph
@@ -52,6 +54,9 @@ Left: TypeAlias = Callable[[], Awaitable[None]]
 HEADERS_S = 5.0
 """How long the headers of a request's fetches are sent again as they are. A signed identity is good for much longer, and a
 subscription, which outlives many identities, has fresh ones for each event that comes later."""
+
+PLANS_FOLLOWED_MAX = 200
+"""Of a snapshot that is replaced, made again for the next one before it serves."""
 
 QUERIES = frozenset({OperationKind.QUERY})
 ONE_ANSWER = frozenset({OperationKind.QUERY, OperationKind.MUTATION})
@@ -90,6 +95,10 @@ class _Ready(NamedTuple):
     """Known before anything runs: the refused fields the client really asked for."""
 
 
+_Alike: TypeAlias = tuple[Planned, bytes, str]
+"""A plan, the variables' values, and whatever of the asker may change a subgraph's answer."""
+
+
 class Pipeline:
     """One gateway. An async context manager; ``load`` gives it its first supergraph and every later one."""
 
@@ -101,6 +110,7 @@ class Pipeline:
         self._authenticator = authenticator
         self._signer = signer
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="planning")
+        self._under_way: UnderWay[_Alike, GraphQLResponse] = UnderWay()
         self._open_streams = 0
 
     async def __aenter__(self) -> Pipeline:
@@ -114,13 +124,32 @@ class Pipeline:
         self._worker.shutdown(wait=False, cancel_futures=True)
 
     def load(self, supergraph: Supergraph) -> None:
-        """Serve this supergraph from the next request on. Raises ContractInvalid, and goes on as before."""
+        """Serve this supergraph from the first request on. Raises ContractInvalid."""
         self.snapshot = Snapshot(supergraph, self.settings, self._transport, self._worker)
+
+    async def reload(
+        self, supergraph: Supergraph, documents: Iterable[str], *, accept: Callable[[Snapshot], None]
+    ) -> int:
+        """Serve this supergraph instead, once its plans are made: those of these operations, and of what was asked last.
+        How many there are.
+
+        Requests go on all the while; those under way, and open subscriptions, end on the snapshot they began with.
+        Raises ContractInvalid, or what ``accept`` does when it is asked last, and goes on as before.
+        """
+        before = self._current()
+        snapshot = await asyncio.to_thread(Snapshot, supergraph, self.settings, self._transport, self._worker)
+        made = await self._warm(snapshot, documents) + await snapshot.follow(before, PLANS_FOLLOWED_MAX)
+        accept(snapshot)
+        self.snapshot = snapshot
+        self._transport.keep_ways({address.url for address in snapshot.executor.addresses.values()})
+        return made
 
     async def warm(self, documents: Iterable[str]) -> int:
         """Read, plan and compile these operations as whoever is not signed in gets them, so that no client waits for it; how
         many were."""
-        snapshot = self._current()
+        return await self._warm(self._current(), documents)
+
+    async def _warm(self, snapshot: Snapshot, documents: Iterable[str]) -> int:
         planned = 0
         for text in documents:
             try:
@@ -274,12 +303,8 @@ class Pipeline:
         kind = planned.operation.kind
         response = snapshot.constants.find(planned) if planned.constant else None
         if response is None:
-            work = snapshot.executor.execute(
-                planned.executable,
-                ready.variables,
-                self._context(ready.caller, self._deadline()),
-                errors=ready.errors,
-            )
+            alike = self._alike(ready)
+            work = self._run(ready) if alike is None else self._under_way.share(alike, partial(self._run, ready))
             outcome = "left"
             try:
                 response = await (_unless(left, work) if left is not None and kind is OperationKind.QUERY else work)
@@ -291,6 +316,22 @@ class Pipeline:
         else:
             _count(kind, "whole")
         return response
+
+    def _run(self, ready: _Ready) -> Coroutine[Any, Any, GraphQLResponse]:
+        context = self._context(ready.caller, self._deadline())
+        return ready.snapshot.executor.execute(ready.planned.executable, ready.variables, context, errors=ready.errors)
+
+    def _alike(self, ready: _Ready) -> _Alike | None:
+        """What this request has in common with others that may share its execution; None where none may.
+
+        The answer must be nobody's own: a query of someone who is not signed in, and stands where the others do.
+        """
+        planned, caller = ready.planned, ready.caller
+        if not self.settings.share_answers or caller.principal != ANONYMOUS:
+            return None
+        if planned.operation.kind is not OperationKind.QUERY:
+            return None
+        return planned, encode(dict(ready.variables)), caller.identity
 
     async def _events(self, ready: _Ready) -> AsyncGenerator[Payload, None]:
         self._open_streams += 1

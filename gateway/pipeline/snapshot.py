@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import Executor as ThreadExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from graphql import OperationDefinitionNode
 
 from gateway.config import Settings
+from gateway.errors import GatewayError
 from gateway.exchange import GraphQLResponse
 from gateway.execution.executor import Executable, Executor
 from gateway.execution.transport import Transport
@@ -33,11 +35,15 @@ NAME_CHARACTERS_MAX: Final = 64
 """Of an operation's name, where it is told: it is the client's text."""
 
 
+OperationKey: TypeAlias = tuple[ContractId, str, str | None, bool]
+"""Its contract, its document, its name there, and whether parts of its answer may come later."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Prepared:
     """An operation of a document, known as far as it can be without variables or a principal. Equal only to itself."""
 
-    contract: ContractId
+    key: OperationKey
     kind: OperationKind
     operation: Operation
     rules: tuple[Rule, ...]
@@ -46,6 +52,10 @@ class Prepared:
     """What is told of every request for it."""
     weight: int
     """In the caches, as its plans have it."""
+
+    @property
+    def contract(self) -> ContractId:
+        return self.key[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -62,7 +72,6 @@ class Planned:
     """Its answer is the same for all who get this plan, whenever they ask: it knows no variables and asks no subgraph."""
 
 
-OperationKey: TypeAlias = tuple[ContractId, str, str | None, bool]
 PlanKey: TypeAlias = tuple[Prepared, Shape]
 
 
@@ -99,11 +108,11 @@ class Snapshot:
             weight_max=settings.document_cache_bytes_max,
             weigh=lambda key: max(len(key[1]), weight_min),
         )
-        self._plans: Cache[tuple[object, ...], QueryPlan] = Cache(
+        self._structures: Cache[tuple[object, ...], QueryPlan] = Cache(
             "plans_by_structure", weight_max=settings.plan_cache_max
         )
         """Only ``worker`` touches it."""
-        self._planned: SingleFlightCache[PlanKey, Planned] = SingleFlightCache(
+        self.plans: SingleFlightCache[PlanKey, Planned] = SingleFlightCache(
             "plans", worker, weight_max=settings.document_cache_bytes_max, weigh=lambda key: key[0].weight
         )
         self.constants: Cache[Planned, GraphQLResponse] = Cache(
@@ -126,35 +135,47 @@ class Snapshot:
         document = await self.documents.get(text, contract)
         # What names no operation is refused before the cache: it would be remembered by every name there is.
         definition = document.operation(operation_name)
-        return await self._prepared.make(
-            key, lambda: self._prepare(document, definition, operation_name, self._deferred_max if incremental else 0)
-        )
+        return await self._prepared.make(key, lambda: self._prepare(key, document, definition))
 
-    def _prepare(
-        self,
-        document: Document,
-        definition: OperationDefinitionNode,
-        operation_name: str | None,
-        deferred_max: int,
-    ) -> Prepared:
-        schema = self.views[document.contract].schema
+    def _prepare(self, key: OperationKey, document: Document, definition: OperationDefinitionNode) -> Prepared:
+        contract, _, operation_name, incremental = key
+        schema = self.views[contract].schema
+        deferred_max = self._deferred_max if incremental else 0
         operation = normalise(document.tree, operation_name, schema, deferred_max=deferred_max)
         name = definition.name.value[:NAME_CHARACTERS_MAX] if definition.name else ""
         facts = {"operation": name, "kind": operation.kind.value}
         return Prepared(
-            contract=document.contract,
+            key=key,
             kind=operation.kind,
             operation=operation,
             rules=self.access.rules(operation),
             variables=Declared(schema, definition),
-            facts=facts | ({"contract": document.contract} if document.contract else {}),
+            facts=facts | ({"contract": contract} if contract else {}),
             weight=max(len(document.text), self._weight_min),
         )
+
+    async def follow(self, before: Snapshot, most: int) -> int:
+        """Plan, and compile, what that snapshot was asked last, for the same shapes; how many plans were made.
+
+        What does not fit this supergraph is left for a client to hear of.
+        """
+        made = 0
+        for prepared, shape in before.plans.recent(most):
+            contract, text, name, incremental = prepared.key
+            with suppress(GatewayError):
+                anew = await self.prepare(text, name, contract, incremental=incremental)
+                if anew.rules == prepared.rules:
+                    self.executor.warm((await self._plan_for(anew, shape)).executable)
+                    made += 1
+        return made
 
     async def plan(self, prepared: Prepared, principal: Principal) -> Planned:
         """The plan for principals like this one. Raises PlanningFailed when the supergraph cannot answer."""
         shape = tuple([rule.allows(principal) for rule in prepared.rules]) if prepared.rules else ()
-        return await self._planned.get((prepared, shape), lambda: self._plan(prepared, shape))
+        return await self._plan_for(prepared, shape)
+
+    async def _plan_for(self, prepared: Prepared, shape: Shape) -> Planned:
+        return await self.plans.get((prepared, shape), lambda: self._plan(prepared, shape))
 
     def _plan(self, prepared: Prepared, shape: Shape) -> Planned:
         whole, view = prepared.operation, self.views[prepared.contract]
@@ -174,8 +195,8 @@ class Snapshot:
     def _plan_of(self, operation: Operation) -> QueryPlan:
         """The plan; operations that differ in nothing but names have one."""
         structure = operation.structure()
-        plan = self._plans.find(structure)
+        plan = self._structures.find(structure)
         if plan is None:
             plan = self.planner.plan(operation)
-            self._plans.keep(structure, plan)
+            self._structures.keep(structure, plan)
         return plan

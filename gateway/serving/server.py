@@ -9,9 +9,9 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -23,21 +23,20 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
 from gateway.config import Settings
-from gateway.errors import ContractInvalid, GatewayError, SupergraphInvalid
+from gateway.errors import ContractInvalid, GatewayError
 from gateway.pipeline.authentication import Authenticator, Keys, authenticator
 from gateway.pipeline.issuer import DevelopmentIssuer, create_key_file
 from gateway.pipeline.pipeline import Pipeline
+from gateway.pipeline.snapshot import Snapshot
 from gateway.serving.app import Application, create_app
+from gateway.serving.files import StartRefused, documents_in, load_supergraph, operations_of
+from gateway.serving.reload import Reloader
 from gateway.serving.straight import Straight, StraightHttp
 from gateway.serving.workers import supervise
 from gateway.supergraph import Supergraph
 from subgraphs.chassis.http_bounds import IDLE_S
 from subgraphs.chassis.identity import IdentitySigner
-from subgraphs.chassis.telemetry import configure_logging, logger
-
-
-class StartRefused(Exception):
-    """The gateway cannot start; the text is for the person at the keyboard: one line, or one a fault."""
+from subgraphs.chassis.telemetry import configure_logging
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +45,8 @@ class Extension:
 
     routes: tuple[BaseRoute, ...]
     lifespan: AbstractAsyncContextManager[Any]
+    accept: Callable[[Snapshot], None] = lambda snapshot: None
+    """Told of every later snapshot before it serves; may refuse it with StartRefused."""
 
 
 Extend = Callable[[Pipeline, Path | None], Extension | None]
@@ -99,27 +100,27 @@ class Gateway:
     """The rooms put together around one supergraph. Make it where an event loop runs; it serves one socket, once."""
 
     def __init__(self, settings: Settings, supergraph: Supergraph, *, extend: Extend | None = None) -> None:
+        self._settings = settings
         issuer, proves = _authentication(settings)
         signer = (
             IdentitySigner(settings.identity_secret.get_secret_value(), "gateway")
             if settings.identity_secret is not None
             else None
         )
-        self._operations = operations = _operations(settings)
+        self._operations = operations = operations_of(settings)
         self.pipeline = Pipeline(settings, proves, signer)
         try:
             self.pipeline.load(supergraph)
         except ContractInvalid as wrong:
             raise StartRefused(wrong.message) from None
-        self.application = Application(
-            self.pipeline, issuer=issuer, operations=operations, probe=lambda: probe(supergraph, settings)
-        )
+        self.application = Application(self.pipeline, issuer=issuer, operations=operations, probe=self._probe)
         extension = extend(self.pipeline, operations) if extend is not None else None
         self.app = create_app(
             self.application,
             routes=extension.routes if extension else (),
             lifespans=(self.pipeline, *((extension.lifespan,) if extension else ())),
         )
+        self._reloader = _reloader(settings, self.pipeline, extension)
         self._straight = Straight(self.application, self.pipeline, settings)
         self._server = _Server(_uvicorn_config(self.app, self._straight, settings), self.application.stopping)
 
@@ -127,11 +128,33 @@ class Gateway:
         """Serve on this socket until ``stop`` or a signal."""
         self._server.on_start = on_start
         # Before the first client: a plan that is made then is a client's wait.
-        await self.pipeline.warm(_documents(self._operations))
-        await self._server.serve([listening])
+        await self.pipeline.warm(documents_in(self._operations))
+        watching = asyncio.ensure_future(self._reloader.watch(self._settings.reload_s)) if self._reloader else None
+        try:
+            await self._server.serve([listening])
+        finally:
+            if watching is not None:
+                watching.cancel()
+
+    async def _probe(self) -> dict[str, bool]:
+        assert self.pipeline.snapshot is not None
+        return await probe(self.pipeline.snapshot.supergraph, self._settings)
 
     def stop(self) -> None:
         self._server.should_exit = True
+
+
+def _reloader(settings: Settings, pipeline: Pipeline, extension: Extension | None) -> Reloader | None:
+    """Who watches the supergraph's file, if there is one and it is to be watched."""
+    if settings.supergraph is None or not settings.reload_s:
+        return None
+    return Reloader(
+        settings.supergraph,
+        pipeline,
+        read=partial(load_supergraph, settings),
+        documents=lambda: documents_in(operations_of(settings)),
+        accept=extension.accept if extension is not None else lambda snapshot: None,
+    )
 
 
 class _Server(uvicorn.Server):
@@ -176,32 +199,6 @@ def _uvicorn_config(app: Starlette, straight: Straight, settings: Settings) -> u
         timeout_keep_alive=IDLE_S,
         timeout_graceful_shutdown=settings.stop_grace_s,
     )
-
-
-def load_supergraph(settings: Settings) -> Supergraph:
-    """The supergraph of the settings, its subgraphs at the addresses of the settings. Raises StartRefused."""
-    file = settings.supergraph
-    assert file is not None
-    try:
-        found = Supergraph.parse(file.read_text())
-    except (OSError, UnicodeDecodeError) as failure:
-        raise StartRefused(f"{file} cannot be read: {getattr(failure, 'strerror', None) or failure}.") from None
-    except SupergraphInvalid as wrong:
-        raise StartRefused(f"{file}: {wrong}") from None
-    return at_addresses(found, settings.subgraph_urls)
-
-
-def at_addresses(supergraph: Supergraph, urls: Mapping[str, str]) -> Supergraph:
-    """The supergraph with these addresses instead of its own; every subgraph must have one in the end."""
-    unknown = sorted(set(urls) - set(supergraph.subgraphs))
-    if unknown:
-        known = ", ".join(supergraph.subgraphs)
-        raise StartRefused(f"There is no subgraph named {unknown[0]!r}. There are: {known}.")
-    placed = {name: replace(each, url=urls.get(name, each.url)) for name, each in supergraph.subgraphs.items()}
-    for name, each in placed.items():
-        if not each.url.startswith(("http://", "https://")):
-            raise StartRefused(f"Subgraph {name!r} has no http(s) address; give one with --subgraph {name}=URL.")
-    return replace(supergraph, subgraphs=placed)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -261,24 +258,6 @@ def _issuer(settings: Settings) -> tuple[DevelopmentIssuer | None, Keys | None]:
     if settings.jwks is not None:
         return issuer, None
     return issuer, Keys(issuer.key_set(), refresh_s=settings.jwks_refresh_s, cooldown_s=settings.jwks_cooldown_s)
-
-
-def _operations(settings: Settings) -> Path | None:
-    if settings.operations is not None:
-        return settings.operations
-    beside = settings.supergraph.parent / "operations" if settings.supergraph is not None else None
-    return beside if beside is not None and beside.is_dir() else None
-
-
-def _documents(operations: Path | None) -> list[str]:
-    """The registered operations, as far as they can be read."""
-    found: list[str] = []
-    for file in sorted(operations.rglob("*.graphql")) if operations is not None else ():
-        try:
-            found.append(file.read_text())
-        except (OSError, UnicodeDecodeError) as failure:
-            logger("warm-up").warning("a registered operation cannot be read", file=str(file), reason=str(failure))
-    return found
 
 
 def _shown(host: str) -> str:

@@ -27,7 +27,8 @@ from starlette.routing import Route
 from gateway.composition.compose import compose
 from gateway.composition.result import SubgraphSource
 from gateway.config import Settings
-from gateway.serving.server import Extend, Gateway, at_addresses
+from gateway.serving.files import at_addresses
+from gateway.serving.server import Extend, Gateway
 from gateway.supergraph import Supergraph
 
 LINK = """
@@ -212,9 +213,10 @@ async def _serving(subgraph: FakeSubgraph) -> AsyncIterator[FakeSubgraph]:
 
 @asynccontextmanager
 async def running_gateway(
-    *, operations: Path | None = None, extend: Extend | None = None, **settings: Any
+    *, operations: Path | None = None, extend: Extend | None = None, file: Path | None = None, **settings: Any
 ) -> AsyncIterator[RunningGateway]:
-    """A gateway with these settings, and all its subgraphs, until the block ends."""
+    """A gateway with these settings, and all its subgraphs, until the block ends. A ``file`` it watches for another
+    supergraph of these subgraphs."""
     things = FakeSubgraph(build_schema(THINGS + MACHINERY), _things_roots())
     machinery = MACHINERY.replace("extend type Query", "type Query")
     stock = FakeSubgraph(build_schema(STOCK + machinery), _stock_roots())
@@ -222,6 +224,8 @@ async def running_gateway(
     stock.released.set()
     async with _serving(things), _serving(stock):
         graph = at_addresses(supergraph(), {"things": things.url, "stock": stock.url})
+        if file is not None:
+            settings |= {"supergraph": file, "subgraph_urls": {"things": things.url, "stock": stock.url}}
         gateway = Gateway(Settings(operations=operations, stop_grace_s=2, **settings), graph, extend=extend)
         started = asyncio.Event()
         with listening() as one:

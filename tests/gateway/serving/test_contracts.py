@@ -17,7 +17,7 @@ from gateway.config import Settings
 from gateway.exchange import GraphQLRequest
 from gateway.pipeline.authentication import authenticator
 from gateway.pipeline.pipeline import Pipeline
-from gateway.serving.server import StartRefused
+from gateway.serving.files import StartRefused
 from gateway.supergraph import Supergraph
 from tests.gateway.serving.test_identity import token
 from tests.gateway.serving.test_websocket import hear, ready, say, subscribe
