@@ -125,7 +125,7 @@ class Settings(BaseSettings):
     """Identical query fetches under way to a subgraph, on behalf of one identity, are one request."""
     share_answers: bool = False
     """Identical queries of clients under way, of those who are not signed in and say the same of where they stand, are
-    executed once. A query shared in this way has the trace and the deadline of the one that came first."""
+    executed once. A query shared in this way has the trace and the deadline of the first."""
     compile_after: Annotated[int, Field(ge=0)] = 10
     """How often a query's plan runs before it is compiled. 1: at once, 0: never."""
     subscription_join: Literal["start", "any"] = "start"
