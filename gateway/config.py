@@ -118,6 +118,8 @@ class Settings(BaseSettings):
     """How often to look whether the supergraph's file has changed, to serve the new one without a restart; 0: never."""
     subgraph_urls: dict[str, str] = {}
     """Subgraph name → URL, instead of the one in the supergraph."""
+    subgraph_authorities: Path | None = None
+    """A PEM file of authorities that sign the certificates of subgraphs, besides those the system trusts."""
     subgraph_streams: dict[str, Annotated[str, Field(pattern="^(auto|sse|websocket|wss?://.+)$")]] = {}
     """Subgraph name → how it serves subscriptions: ``sse``, ``websocket`` (``graphql-transport-ws`` at the same URL), the
     ``ws://`` or ``wss://`` URL of its socket, or ``auto``, which the others are: first SSE, then the socket."""
@@ -193,12 +195,26 @@ class Settings(BaseSettings):
             raise ValueError(f"agents_contract: there is no contract named {self.agents_contract!r}")
         return self
 
+    @field_validator("subgraph_authorities")
+    @classmethod
+    def _authorities_file(cls, value: Path | None) -> Path | None:
+        if value is not None and b"-----BEGIN CERTIFICATE-----" not in _read(value):
+            raise ValueError(f"{value} has no certificate in PEM")
+        return value
+
     @field_validator("jwks")
     @classmethod
     def _jwks_place(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")) and not Path(value).is_file():
             raise ValueError(f"{value!r} is neither an http(s) URL nor a file")
         return value
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as failure:
+        raise ValueError(f"{file} cannot be read: {failure.strerror or failure}") from None
 
 
 class SettingsInvalid(Exception):

@@ -94,7 +94,9 @@ class Way:
 class Transport:
     """Sends fetches. One a process; every subgraph of every snapshot goes through it."""
 
-    def __init__(self, limits: Limits, *, share: bool = True) -> None:
+    def __init__(self, limits: Limits, *, share: bool = True, authorities: bytes | None = None) -> None:
+        """``authorities``: certificates in PEM that are trusted to sign those of subgraphs, besides the system's."""
+        self._authorities = authorities
         self._share = share
         self._fetch_s = limits.subgraph_ms_max / 1000
         self._reply_bytes_max = limits.subgraph_reply_bytes_max
@@ -258,7 +260,7 @@ class Transport:
     ) -> bytes:
         """By pyreqwest: https, and URLs that have to be rewritten before they can be sent."""
         if self._client is None:
-            self._client = _builder().pool_max_idle_per_host(IDLE_CONNECTIONS_MAX).build()
+            self._client = self._builder().pool_max_idle_per_host(IDLE_CONNECTIONS_MAX).build()
         try:
             request = self._client.post(address.url).headers({**_JSON, **context.headers()}).body_bytes(body)
             # The client's own clock: a cancelled request would keep its connection until the subgraph answers.
@@ -297,6 +299,19 @@ class Transport:
                 raise _too_large(name, limit)
             chunks.append(bytes(chunk))
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def _builder(self) -> ClientBuilder:
+        """Of a client that speaks HTTP/2 where the TLS handshake offers it."""
+        builder = (
+            ClientBuilder()
+            .http2(True)
+            .follow_redirects(False)
+            .no_proxy()
+            .connect_timeout(timedelta(seconds=CONNECT_S))
+            .pool_idle_timeout(timedelta(seconds=IDLE_S))
+            .user_agent(USER_AGENT)
+        )
+        return builder if self._authorities is None else builder.add_root_certificate_pem(self._authorities)
 
     def _seconds(self, context: FetchContext, name: str) -> float:
         """How long this fetch may take."""
@@ -380,7 +395,7 @@ class Transport:
         """
         name = address.name
         if self._stream_client is None:
-            self._stream_client = _builder().read_timeout(timedelta(seconds=SILENCE_S)).build()
+            self._stream_client = self._builder().read_timeout(timedelta(seconds=SILENCE_S)).build()
         try:
             async with AsyncExitStack() as open_until:
                 request = self._stream_client.post(address.url).headers({**_EVENTS, **context.headers()})
@@ -410,18 +425,6 @@ class Transport:
             raise _timed_out(name, self._fetch_s) from None
         except (PyreqwestError, ValueError) as wrong:
             raise _unreachable(name, wrong) from wrong
-
-
-def _builder() -> ClientBuilder:
-    return (
-        ClientBuilder()
-        .http1_only()
-        .follow_redirects(False)
-        .no_proxy()
-        .connect_timeout(timedelta(seconds=CONNECT_S))
-        .pool_idle_timeout(timedelta(seconds=IDLE_S))
-        .user_agent(USER_AGENT)
-    )
 
 
 def response_in(name: str, reply: bytes) -> dict[str, Any]:

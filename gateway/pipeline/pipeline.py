@@ -105,7 +105,12 @@ class Pipeline:
     def __init__(self, settings: Settings, authenticator: Authenticator, signer: IdentitySigner | None) -> None:
         self.settings = settings
         self.snapshot: Snapshot | None = None
-        self._transport = Transport(settings.limits, share=settings.share_fetches)
+        authorities = settings.subgraph_authorities
+        self._transport = Transport(
+            settings.limits,
+            share=settings.share_fetches,
+            authorities=authorities.read_bytes() if authorities is not None else None,
+        )
         self._streams = Subscriptions(self._transport, settings)
         self._authenticator = authenticator
         self._signer = signer
