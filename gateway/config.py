@@ -170,13 +170,16 @@ class Settings(BaseSettings):
     stop_grace_s: Seconds = 10
     """How long running requests may take to end after SIGTERM."""
 
-    document_cache_bytes_max: Bytes = 16_000_000
-    """Text of the documents whose parse and validation are remembered; the trees are some tens of times larger."""
+    document_cache_bytes_max: Bytes = 100_000
+    """Text of the documents remembered as trees, which are at least seventy times larger, and of those refused. A tree is
+    asked only for operations of it that are not remembered yet."""
+    operation_cache_bytes_max: Bytes = 2_000_000
+    """Text of the documents whose operations are remembered; with their plans they are some twenty-five times larger."""
     plan_cache_max: Count = 1_000
-    """Plans remembered; fewer, where the text of their operations is more than that of the documents may be."""
+    """Plans remembered; fewer, where the text of their operations is more than ``operation_cache_bytes_max``."""
     constant_answers_bytes_max: Bytes = 8_000_000
     """Answers remembered of what asks no subgraph and has no variables, above all introspection; as JSON."""
-    request_cache_bytes_max: Bytes = 8_000_000
+    request_cache_bytes_max: Bytes = 4_000_000
     """Request bodies without variables whose meaning is remembered, and the heads of requests on connections that stay
     open: so much of each."""
 

@@ -101,11 +101,11 @@ class Snapshot:
             introspection=settings.introspection,
         )
         # Many small operations are bounded by their number, few large ones by their text.
-        self._weight_min = weight_min = settings.document_cache_bytes_max // settings.plan_cache_max
+        self._weight_min = weight_min = settings.operation_cache_bytes_max // settings.plan_cache_max
         self._prepared: SingleFlightCache[OperationKey, Prepared] = SingleFlightCache(
             "operations",
             worker,
-            weight_max=settings.document_cache_bytes_max,
+            weight_max=settings.operation_cache_bytes_max,
             weigh=lambda key: max(len(key[1]), weight_min),
         )
         self._structures: Cache[tuple[object, ...], QueryPlan] = Cache(
@@ -113,7 +113,7 @@ class Snapshot:
         )
         """Only ``worker`` touches it."""
         self.plans: SingleFlightCache[PlanKey, Planned] = SingleFlightCache(
-            "plans", worker, weight_max=settings.document_cache_bytes_max, weigh=lambda key: key[0].weight
+            "plans", worker, weight_max=settings.operation_cache_bytes_max, weigh=lambda key: key[0].weight
         )
         self.constants: Cache[Planned, GraphQLResponse] = Cache(
             "constant answers", weight_max=settings.constant_answers_bytes_max

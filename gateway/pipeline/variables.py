@@ -8,7 +8,7 @@ null are different things to a resolver.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any, Final
 
@@ -26,10 +26,9 @@ from gateway.errors import VariableInvalid
 
 
 def coerce(
-    schema: GraphQLSchema, operation: OperationDefinitionNode, given: Mapping[str, Any], *, errors_max: int
+    schema: GraphQLSchema, definitions: Sequence[VariableDefinitionNode], given: Mapping[str, Any], *, errors_max: int
 ) -> dict[str, Any]:
     """The declared variables in input form. Raises VariableInvalid, which names every variable that is wrong."""
-    definitions = operation.variable_definitions or ()
     outcome = get_variable_values(schema, definitions, dict(given), max_errors=errors_max)
     if isinstance(outcome, list):
         raise VariableInvalid(
@@ -53,12 +52,12 @@ class Declared:
     else is declared, and every value that is not plainly right, is for ``coerce`` to decide.
     """
 
-    __slots__ = ("_operation", "_plain", "_schema")
+    __slots__ = ("_definitions", "_plain", "_schema")
 
     def __init__(self, schema: GraphQLSchema, operation: OperationDefinitionNode) -> None:
         self._schema = schema
-        self._operation = operation
-        definitions = operation.variable_definitions or ()
+        # Not the operation: it would keep all of its document's tree.
+        self._definitions = definitions = tuple(operation.variable_definitions or ())
         self._plain = all(
             _scalar(each) in _PLAIN and _scalar(each) in schema.type_map for each in definitions
         ) and tuple(map(_plain, definitions))
@@ -69,7 +68,7 @@ class Declared:
             values = _looked_at(self._plain, given)
             if values is not None:
                 return values
-        return coerce(self._schema, self._operation, given, errors_max=errors_max)
+        return coerce(self._schema, self._definitions, given, errors_max=errors_max)
 
 
 _INT_MAX: Final = 2**31 - 1

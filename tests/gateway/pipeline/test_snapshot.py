@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from graphql import FieldNode
 
 from gateway.config import Settings
 from gateway.execution.transport import Transport
@@ -46,3 +48,15 @@ async def test_operations_that_differ_in_names_alone_are_planned_once(
     for text in ("query First { things { name id } }", second):
         await snapshot.plan(await snapshot.prepare(text, None, incremental=False), ANONYMOUS)
     assert len(made) == plans
+
+
+async def test_an_operation_that_is_remembered_does_not_keep_its_documents_tree() -> None:
+    settings = Settings(document_cache_bytes_max=1)
+    snapshot = Snapshot(supergraph(), settings, Transport(settings.limits), ThreadPoolExecutor(1))
+    text = "query ($first: Int) { things(first: $first) { rarelyCalledThis: name } }"
+    prepared = await snapshot.prepare(text, None)
+    await snapshot.plan(prepared, ANONYMOUS)
+    gc.collect()
+    aliases = {node.alias.value for node in gc.get_objects() if isinstance(node, FieldNode) and node.alias is not None}
+    assert await snapshot.prepare(text, None) is prepared
+    assert "rarelyCalledThis" not in aliases

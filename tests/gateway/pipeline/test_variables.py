@@ -22,7 +22,7 @@ SCHEMA = build_schema(
 def run(definitions: str, given: dict[str, Any]) -> dict[str, Any]:
     (operation,) = parse(f"query({definitions}) {{ a }}").definitions
     assert isinstance(operation, OperationDefinitionNode)
-    return coerce(SCHEMA, operation, given, errors_max=20)
+    return coerce(SCHEMA, operation.variable_definitions or (), given, errors_max=20)
 
 
 def test_values_keep_the_form_they_came_in() -> None:
@@ -101,5 +101,5 @@ def test_what_is_looked_at_quickly_is_as_what_is_coerced(definitions: str, given
         except VariableInvalid as wrong:
             return wrong.message, wrong.extensions
 
-    coerced = outcome(lambda: coerce(SCHEMA, operation, given, errors_max=20))
+    coerced = outcome(lambda: coerce(SCHEMA, operation.variable_definitions or (), given, errors_max=20))
     assert outcome(lambda: Declared(SCHEMA, operation).values(given, errors_max=20)) == coerced
