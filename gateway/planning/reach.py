@@ -9,7 +9,7 @@ nothing has to be searched. No choice is made here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -92,8 +92,7 @@ class Reach:
             if move is not None:
                 yield subgraph, stand_in or object_type, move[2]
 
-    def can_enter(self, object_type: str, way: EntityMove, known: Iterable[Start]) -> bool:
-        known = list(known)
+    def can_enter(self, object_type: str, way: EntityMove, known: list[Start]) -> bool:
         if not self.typename_known(way, known, object_type):
             return False
         return self.can_gather(object_type, way.key, known, frozenset())
@@ -232,7 +231,8 @@ class Coverage:
         nearer_than: int,
     ) -> Iterator[tuple[str, Way]]:
         hops = self.reach.hops(object_type, starts)
-        everybody: list[Start] | None = None
+        # Seldom asked for, and as long as there are subgraphs.
+        everybody: list[Start] = []
         for subgraph, known_as, direct in self.reach.resolvers(object_type, need.name):
             hop = hops.get(subgraph)
             if hop is None or subgraph in tried or hop >= nearer_than:
@@ -242,7 +242,7 @@ class Coverage:
                 continue
             if not self.useful(need, subgraph, (), known_as):
                 continue
-            if everybody is None:
+            if not everybody and (hop == 0 or not direct):
                 entered = [name for name, distance in hops.items() if distance]
                 everybody = [*starts, *((name, (), self.graph.stand_ins[name].get(object_type)) for name in entered)]
             if not direct:
