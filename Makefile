@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 RUN    := $(VENV)/.run-installed
 DEV    := $(VENV)/.dev-installed
 
-.PHONY: up demo test check schema bench bench-rivals soak fuzz coverage serve-subgraph format clean help
+.PHONY: up demo test check schema bench bench-curves bench-rivals soak fuzz coverage serve-subgraph format clean help
 .DEFAULT_GOAL := help
 
 help: ## say what can be made
@@ -54,6 +54,9 @@ schema: $(RUN) ## print the five subgraph schemas and compose them again
 
 bench: $(DEV) ## measure; see tests/benchmarks/README.md
 	$(BIN)/python -m tests.benchmarks
+
+bench-curves: $(DEV) ## measure the gateway as entities, subgraphs, connections and types grow (about 5 minutes)
+	$(BIN)/python -m tests.benchmarks --only curves
 
 bench-rivals: $(DEV) ## measure the gateway beside others, which npm installs into .data (about 6 minutes)
 	@$(BIN)/python -m tests.benchmarks.rivals.contenders

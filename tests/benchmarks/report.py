@@ -52,21 +52,27 @@ _HEAD: Final = """\
 # Measured
 
 `make bench` starts a house of its own (database, five subgraphs and gateway, each a process; tiny seed), runs the
-workloads of `workloads/` and prints the tables of the first part; `make bench-rivals` puts our gateway beside others and
-prints those of the second. `python -m tests.benchmarks --write-readme`, with `--only rivals` or without, writes its part of
-this page. Every run writes its figures to `results/`. Every answer is checked: in the house a failed request ends the bench
-without figures, and a gateway with a wrong answer is named and not counted. Nothing here is a claim about another machine,
-or about this one on another day: compare rows of one table with each other. The times of CPU are those of the named
-processes as the system counts them.
+workloads of `workloads/` and prints the tables of the first part; `make bench-curves` lets the work grow around our gateway
+and prints those of the second; `make bench-rivals` puts it beside others and prints those of the third. `python -m
+tests.benchmarks --write-readme`, with `--only curves`, with `--only rivals` or without, writes its part of this page. Every
+run writes its figures to `results/`. Every answer is checked: a failed request ends the bench without figures, but of a
+gateway beside ours, which is named and not counted. Nothing here is a claim about another machine, or about this one on
+another day: compare rows of one table with each other. The times of CPU are those of the named processes as the system
+counts them.
 """
-PARTS: Final = {"house": "## The house", "rivals": "## Beside other gateways"}
+PARTS: Final = {"house": "## The house", "curves": "## As the work grows", "rivals": "## Beside other gateways"}
 """The parts of the page, each written by a run of its own, and their headings."""
+_PICTURES: Final = {
+    "curves": "What a request costs as entities, subgraphs, connections and types grow",
+    "rivals": "CPU of the gateway per request",
+}
+"""What is to be seen on those that have one; the file is named for the part."""
 
 
 def page(run: Run, part: str, before: str) -> str:
     """The whole of README.md with this part written anew; ``before`` is what it was, whose other parts stay."""
     kept = {name: _part(before, name) for name in PARTS}
-    kept[part] = _lines(run, PARTS[part], picture=f"{part}.svg" if part == "rivals" else None)
+    kept[part] = _lines(run, part)
     return _HEAD + "".join(f"\n{_mark(name)}\n{text}" for name, text in kept.items() if text)
 
 
@@ -79,10 +85,10 @@ def _mark(name: str) -> str:
     return f"<!-- part: {name} -->"
 
 
-def _lines(run: Run, heading: str, *, picture: str | None) -> str:
-    lines = [heading, "", conditions(run), f"The run took {run.seconds:.0f} s."]
-    if picture is not None:
-        lines += ["", f"![CPU of the gateway per request]({picture})"]
+def _lines(run: Run, part: str) -> str:
+    lines = [PARTS[part], "", conditions(run), f"The run took {run.seconds:.0f} s."]
+    if part in _PICTURES:
+        lines += ["", f"![{_PICTURES[part]}]({part}.svg)"]
     for table in run.tables:
         lines += ["", f"### {table.title}", "", table.note, "", *_markdown(table)]
     return "\n".join(lines) + "\n"

@@ -1,6 +1,6 @@
 """One bench from an empty directory to a ``Run``: start the house, give everybody a core, each workload once, take it down.
 
-``run_rivals`` is the other bench: no house, but our gateway beside others.
+The other benches have no house: ``run_rivals`` puts our gateway beside others, ``run_curves`` lets things grow around it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from gateway.local.house import SUBGRAPHS, House, HouseSettings, ephemeral_ports
 from gateway.supergraph import Supergraph
 from tests.benchmarks import meters
 from tests.benchmarks.client import LeanClient
+from tests.benchmarks.curves.measure import measure as measure_curves
 from tests.benchmarks.direct import Direct
 from tests.benchmarks.pinning import cores, pin
 from tests.benchmarks.results import Run, Table
@@ -34,7 +35,9 @@ WORKLOAD_S_MAX = 90.0
 """A workload that takes longer is stuck; its loads are bounded far below."""
 RUN_S_MAX = 180.0
 RIVALS_S_MAX = 540.0
-"""Nine processes to start, six times five contenders in turns of two seconds, and ours alone as the work grows."""
+"""Nine processes to start, and six times five contenders in turns of two seconds."""
+CURVES_S_MAX = 540.0
+"""Twelve gateways to start, one after the other, eighteen points of four slices, a minute of composition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,20 @@ async def run_rivals(*, say: Callable[[str], None], done: Callable[[Table], None
                     done(table)
                 others_percent = beginning.others_percent
     return _run(tables, division.text, began=began, load_before=load_before, others_percent=others_percent)
+
+
+async def run_curves(*, say: Callable[[str], None], done: Callable[[Table], None]) -> Run:
+    """Our gateway alone."""
+    load_before = meters.load_average()
+    began = time.monotonic()
+    division = cores()
+    beginning = Beginning.now()
+    async with asyncio.timeout(CURVES_S_MAX):
+        with tempfile.TemporaryDirectory(prefix="galleria-bench-") as data:
+            tables = await measure_curves(division, Path(data), say=say, done=done)
+    return _run(
+        list(tables), division.text, began=began, load_before=load_before, others_percent=beginning.others_percent
+    )
 
 
 def _run(tables: list[Table], cores: str, *, began: float, load_before: float, others_percent: float) -> Run:

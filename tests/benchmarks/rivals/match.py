@@ -6,6 +6,7 @@ import asyncio
 import os
 import statistics
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from tests.benchmarks.meters import Latencies
 from tests.benchmarks.pinning import Cores, starting_on
 from tests.benchmarks.rivals.contenders import Contender, Place
 from tests.benchmarks.rivals.questions import ANSWER_S_MAX, Line, Question, WrongAnswer
-from tests.benchmarks.rivals.world import OPERATIONS, SUBGRAPHS, Operation, supergraph_sdl
+from tests.benchmarks.rivals.world import OPERATIONS, REVIEWS, Graph, Operation
 
 CONNECTIONS = 50
 WARM_S = 2.0
@@ -26,7 +27,7 @@ WARM_S = 2.0
 SLICE_S = 2.0
 TURNS = 3
 READY_S_MAX = 45.0
-_POLL_S = 0.1
+_POLL_S = 0.05
 _UNBOUNDED = sys.maxsize
 _TINY = next(operation for operation in OPERATIONS if operation.name == "tiny")
 
@@ -87,6 +88,8 @@ class Running:
     contender: Contender
     port: int
     process: Process
+    ready_s: float
+    """From nothing to its first answer."""
 
     def cpu_seconds(self) -> float:
         return sum(meters.cpu_seconds(pid) for pid in meters.family(self.process.pid))
@@ -119,13 +122,11 @@ class Field:
             line.close()
 
     async def compare(
-        self, operation: Operation, *, shares: bool, connections: int = CONNECTIONS, only: str | None = None
+        self, operation: Operation, *, shares: bool, connections: int = CONNECTIONS, slice_s: float = SLICE_S
     ) -> list[Course]:
         """Everybody at this level of sharing; who has none to switch on takes part where nothing is shared."""
         expected = await operation.answer()
-        taking_part = [
-            each for each in self.running if each.contender.shares is shares and only in (None, each.contender.name)
-        ]
+        taking_part = [each for each in self.running if each.contender.shares is shares]
         courses = [Course(each.contender) for each in taking_part]
         everybody = list(zip(taking_part, courses, (Question(operation, expected) for _ in courses), strict=True))
         level = "sharing" if shares else "nothing shared"
@@ -133,14 +134,14 @@ class Field:
             self._say(f"{operation.name}, {level}: warming {running.contender.name}")
             await self._alone(running, course, question)
             if course.failure is None:
-                await self._slice(running, course, question, connections, WARM_S)
+                await self._slice(running, course, question, connections, min(WARM_S, slice_s))
                 course.slices.clear()
         for turn in range(TURNS):
             # Each turn begins with another one, so that nobody always runs on what the same neighbour left behind.
             for running, course, question in everybody[turn:] + everybody[:turn]:
                 if course.failure is None:
                     self._say(f"{operation.name}, {level}, turn {turn + 1} of {TURNS}: {running.contender.name}")
-                    await self._slice(running, course, question, connections, SLICE_S)
+                    await self._slice(running, course, question, connections, slice_s)
         return courses
 
     async def _alone(self, running: Running, course: Course, question: Question) -> None:
@@ -193,25 +194,35 @@ async def _ask(line: Line, question: Question) -> None:
 
 @asynccontextmanager
 async def in_the_field(
-    contenders: Sequence[Contender], division: Cores, directory: Path, *, say: Callable[[str], None]
+    contenders: Sequence[Contender],
+    division: Cores,
+    directory: Path,
+    *,
+    say: Callable[[str], None],
+    graph: Graph = REVIEWS,
+    first: Operation = _TINY,
 ) -> AsyncIterator[Field]:
-    """All of them running, each on the gateway's core; subgraphs and this process on the others."""
-    ports = [free_port() for _ in SUBGRAPHS]
-    urls = {name: f"http://127.0.0.1:{port}/graphql" for name, port in zip(SUBGRAPHS, ports, strict=True)}
+    """All of them running, each on the gateway's core; subgraphs and this process on the others.
+
+    A contender that has answered ``first`` is ready.
+    """
+    ports = [free_port() for _ in graph.sdls]
+    urls = {name: f"http://127.0.0.1:{port}/graphql" for name, port in zip(graph.sdls, ports, strict=True)}
     found = Field(ports[0], say)
     async with AsyncExitStack() as stack:
         if division.apart:
             os.sched_setaffinity(0, division.others)
-        argv = (sys.executable, "-m", "tests.benchmarks.rivals.subgraphs", *map(str, ports))
+        argv = (sys.executable, *graph.served_by, *map(str, ports))
         subgraphs = Process("subgraphs", argv, environment={}, log=directory / "subgraphs.log")
         stack.push_async_callback(subgraphs.stop)
         await subgraphs.start()
         await subgraphs.wait_ready(f"http://127.0.0.1:{ports[0]}/", deadline_s=READY_S_MAX)
+        question = Question(first, await first.answer())
         for number, contender in enumerate(contenders):
             say(f"starting {contender.name}")
             place = Place(directory / str(number), free_port(), urls)
-            place.directory.mkdir()
-            place.supergraph.write_text(supergraph_sdl(urls))
+            place.directory.mkdir(parents=True)
+            place.supergraph.write_text(graph.supergraph(urls))
             process = Process(
                 contender.name,
                 contender.command(place),
@@ -221,26 +232,25 @@ async def in_the_field(
             stack.push_async_callback(process.stop)
             with starting_on(division.gateway):
                 await process.start()
-            running = Running(contender, place.port, process)
             try:
-                await _ready(running)
+                ready_s = await _ready(process, place.port, question)
             except StartFailed as why:
                 found.failed[contender.name] = str(why)
             else:
-                found.running.append(running)
+                found.running.append(Running(contender, place.port, process, ready_s))
         yield found
 
 
-async def _ready(running: Running) -> None:
-    """Until it answers; Node's gateways answer with errors before they have read their supergraph."""
-    question, said = Question(_TINY, await _TINY.answer()), "nothing"
+async def _ready(process: Process, port: int, question: Question) -> float:
+    """Until it answers; how long that took. Node's gateways answer with errors before they have read their supergraph."""
+    began, said = time.monotonic(), "nothing"
     try:
         async with asyncio.timeout(READY_S_MAX):
-            while running.process.running:
-                line = Line(running.port)
+            while process.running:
+                line = Line(port)
                 try:
                     await _ask(line, question)
-                    return
+                    return time.monotonic() - began
                 except (WrongAnswer, OSError) as wrong:
                     said = str(wrong)
                 finally:
@@ -248,5 +258,4 @@ async def _ready(running: Running) -> None:
                 await asyncio.sleep(_POLL_S)
     except TimeoutError:
         pass
-    name = running.contender.name
-    raise StartFailed(f"{name} did not come to answer; it said {said}\n{running.process.log_tail()}")
+    raise StartFailed(f"{process.name} did not come to answer; it said {said}\n{process.log_tail()}")

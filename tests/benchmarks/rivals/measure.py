@@ -1,4 +1,4 @@
-"""Every operation with nothing shared, the deep one also with fetches shared; how ours grows; then the tables of it all."""
+"""Every operation with nothing shared, the deep one also with fetches shared; then the tables of it all."""
 
 from __future__ import annotations
 
@@ -8,14 +8,10 @@ import orjson
 
 from tests.benchmarks.results import Table
 from tests.benchmarks.rivals import tables
-from tests.benchmarks.rivals.contenders import OURS, node_version
+from tests.benchmarks.rivals.contenders import node_version
 from tests.benchmarks.rivals.match import Field
-from tests.benchmarks.rivals.world import OPERATIONS, products
+from tests.benchmarks.rivals.world import OPERATIONS
 
-ENTITIES = (10, 100, 1_000, 10_000)
-ENTITIES_CONNECTIONS = 4
-CONNECTIONS = (1, 10, 100, 1_000)
-MEDIUM = next(operation for operation in OPERATIONS if operation.name == "medium")
 SHARED = ("deep",)
 """What is also asked with identical fetches under way sent once."""
 
@@ -27,21 +23,6 @@ async def measure(field: Field, left_out: Sequence[str]) -> tuple[Table, ...]:
         for operation in OPERATIONS
         if operation.name in SHARED
     }
-    # Read before ours is made to grow, which nobody else is.
-    memory = tables.memory(field.running)
-    growth = [
-        *[
-            (
-                f"entities: {count:,}",
-                await field.compare(products(count), shares=False, connections=ENTITIES_CONNECTIONS, only=OURS),
-            )
-            for count in ENTITIES
-        ],
-        *[
-            (f"medium, connections: {count:,}", await field.compare(MEDIUM, shares=False, connections=count, only=OURS))
-            for count in CONNECTIONS
-        ],
-    ]
     not_started = [f"Did not start, and is not counted: {name}." for name in field.failed]
     each = []
     for shares, level in ((False, alone), (True, shared)):
@@ -53,6 +34,5 @@ async def measure(field: Field, left_out: Sequence[str]) -> tuple[Table, ...]:
         tables.glance(alone, shared, [node_version(), *left_out, *not_started]),
         tables.ratios(alone, shared),
         *each,
-        memory,
-        tables.growth(growth, ENTITIES_CONNECTIONS),
+        tables.memory(field.running),
     )

@@ -1,14 +1,15 @@
 """The four subgraphs in one process, at next to no cost: ``python -m tests.benchmarks.rivals.subgraphs PORT…``.
 
-Four ports in the order of ``world.SUBGRAPHS``. A body that was seen before has its answer as bytes; a document that was
+A port each, in the order of ``world.SUBGRAPHS``; ``serve`` does the same for any graph. ``--after-ms`` lets every answer
+wait, so that requests are under way side by side. A body that was seen before has its answer as bytes; a document that was
 seen before is a tree; a representation that was seen before has its part of the answer as bytes. ``GET /`` says how many
 requests came so far. No validation: a gateway that asks for what a subgraph does not have gets no answer.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,7 +26,7 @@ from graphql.language import (
     SelectionSetNode,
 )
 
-from tests.benchmarks.rivals.world import ROOTS, SUBGRAPHS, Object, entity
+from tests.benchmarks.rivals.world import REVIEWS, Graph, Object
 
 REMEMBERED_MAX = 20_000
 """Of each kind; then everything of that kind is forgotten."""
@@ -40,9 +41,10 @@ class Memory(dict[Any, Any]):
 
 
 class Subgraph:
-    """Answers from the world by the fields of its own SDL."""
+    """Answers from a graph's data by the fields of its own SDL."""
 
-    def __init__(self, sdl: str) -> None:
+    def __init__(self, sdl: str, graph: Graph = REVIEWS) -> None:
+        self._graph = graph
         self._has: dict[str, set[str]] = {"Query": {"_entities"}}
         for node in parse(sdl).definitions:
             for each in getattr(node, "fields", ()):
@@ -72,7 +74,7 @@ class Subgraph:
                     self._part(document, node, representation) for representation in arguments["representations"]
                 )
             else:
-                value = ROOTS[name](**{key: value for key, value in arguments.items() if value is not None})
+                value = self._graph.roots[name](**{key: value for key, value in arguments.items() if value is not None})
                 answer = orjson.dumps(self._shown(document, node.selection_set, value))
             parts.append(b'"%b":%b' % (_key(node).encode(), answer))
         return b'{"data":{%b}}' % b",".join(parts)
@@ -82,7 +84,7 @@ class Subgraph:
         found = self._parts.get(key)
         if found is not None:
             return found[0]  # type: ignore[no-any-return]
-        part = orjson.dumps(self._shown(document, node.selection_set, entity(representation)))
+        part = orjson.dumps(self._shown(document, node.selection_set, self._graph.entity(representation)))
         # The node is kept with its part, so that nobody else is given its id.
         return self._parts.remember(key, (part, node))[0]  # type: ignore[no-any-return]
 
@@ -148,8 +150,9 @@ class Connection(asyncio.Protocol):
     asked = 0
     """Requests of all connections."""
 
-    def __init__(self, subgraph: Subgraph) -> None:
+    def __init__(self, subgraph: Subgraph, after_s: float = 0.0) -> None:
         self._subgraph = subgraph
+        self._after_s = after_s
         self._parser = httptools.HttpRequestParser(self)
         self._body: list[bytes] = []
 
@@ -172,20 +175,38 @@ class Connection(asyncio.Protocol):
             except Exception as wrong:  # noqa: BLE001  whatever it is, the gateway's answer will show it
                 status, reply = b"400 Bad Request", orjson.dumps({"errors": [{"message": repr(wrong)}]})
         self._body.clear()
-        self._transport.write(
-            b"HTTP/1.1 %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
-            % (status, len(reply), reply)
+        said = b"HTTP/1.1 %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (
+            status,
+            len(reply),
+            reply,
         )
+        if self._after_s:
+            asyncio.get_running_loop().call_later(self._after_s, self._transport.write, said)
+        else:
+            self._transport.write(said)
 
 
-async def serve(ports: Sequence[int]) -> None:
+async def _serve(graph: Graph, ports: Sequence[int], after_s: float) -> None:
     loop = asyncio.get_running_loop()
-    for sdl, port in zip(SUBGRAPHS.values(), ports, strict=True):
-        subgraph = Subgraph(sdl)
-        await loop.create_server(lambda subgraph=subgraph: Connection(subgraph), "127.0.0.1", port, backlog=2048)  # type: ignore[misc]
+    for sdl, port in zip(graph.sdls.values(), ports, strict=True):
+        subgraph = Subgraph(sdl, graph)
+        await loop.create_server(
+            lambda subgraph=subgraph: Connection(subgraph, after_s),  # type: ignore[misc]
+            *("127.0.0.1", port),
+            backlog=2048,
+        )
     await loop.create_future()
 
 
-if __name__ == "__main__":
+def serve(graph: Graph, ports: Sequence[int], *, after_ms: float = 0.0) -> None:
+    """The graph's subgraphs, in the order of its SDLs, until the process is ended."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve([int(port) for port in sys.argv[1:]]))
+        runner.run(_serve(graph, ports, after_ms / 1000))
+
+
+if __name__ == "__main__":
+    arguments = argparse.ArgumentParser(prog="python -m tests.benchmarks.rivals.subgraphs")
+    arguments.add_argument("ports", type=int, nargs="+")
+    arguments.add_argument("--after-ms", type=float, default=0.0)
+    given = arguments.parse_args()
+    serve(REVIEWS, given.ports, after_ms=given.after_ms)

@@ -103,25 +103,6 @@ def workload(operation: Operation, courses: Sequence[Course], *, shares: bool, b
     )
 
 
-def growth(found: Sequence[tuple[str, Sequence[Course]]], connections: int) -> Table:
-    """Ours alone."""
-    rows: list[tuple[Cell, ...]] = []
-    for name, (course,) in found:
-        if course.failure is not None:
-            rows.append((f"{name}: not counted, {course.failure}", *[None] * 5))
-            continue
-        latencies = course.latencies
-        rows.append((name, course.fetches, course.cpu_ms, course.per_second, latencies.p50, latencies.p99))
-    return Table(
-        name="rivals_growth",
-        title="How ours grows",
-        note="Nothing shared. An entity is a product whose stock and shipping estimate another subgraph knows, asked for over"
-        f" {connections} connections.",
-        columns=("ours", "fetches", "CPU ms", "requests/s", "p50 ms", "p99 ms"),
-        rows=tuple(rows),
-    )
-
-
 def memory(running: Sequence[Running]) -> Table:
     rows = [
         (

@@ -8,7 +8,7 @@ from rules, therefore any key has an object: that is what lets no two requests a
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -145,11 +145,38 @@ def entity(representation: Mapping[str, Any]) -> Object:
             return Object({**product(representation["upc"]), "shippingEstimate": None})
 
 
-def supergraph_sdl(urls: Mapping[str, str]) -> str:
-    result = compose([SubgraphSource(name, urls[name], sdl) for name, sdl in SUBGRAPHS.items()])
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Graph:
+    """Subgraphs, what they answer, and who serves them. Equal only to itself."""
+
+    sdls: Mapping[str, str]
+    """By name, in the order of their ports."""
+    roots: Mapping[str, Any]
+    """By root field, a function of its arguments."""
+    entity: Callable[[Mapping[str, Any]], Object]
+    served_by: tuple[str, ...]
+    """What Python is told to run, before the ports."""
+
+    def supergraph(self, urls: Mapping[str, str]) -> str:
+        """The supergraph SDL with these addresses. Composed once, however many ask."""
+        sdl = _composed(self)
+        for name, url in urls.items():
+            sdl = sdl.replace(f'"{_nowhere(name)}"', f'"{url}"')
+        return sdl
+
+
+def _nowhere(name: str) -> str:
+    return f"http://{name}.invalid"
+
+
+@functools.cache
+def _composed(graph: Graph) -> str:
+    result = compose([SubgraphSource(name, _nowhere(name), sdl) for name, sdl in graph.sdls.items()])
     assert result.supergraph is not None, result.errors
     return result.supergraph
 
+
+REVIEWS = Graph(sdls=SUBGRAPHS, roots=ROOTS, entity=entity, served_by=("-m", "tests.benchmarks.rivals.subgraphs"))
 
 PLACEHOLDER = "000000000"
 """Stands in a document, in its variables and in its answer, where each request has a number of its own."""
@@ -161,11 +188,12 @@ class Operation:
     what: str
     document: str
     variables: Mapping[str, Any] = field(default_factory=dict)
+    graph: Graph = REVIEWS
 
     async def answer(self) -> dict[str, Any]:
         """What one server with all the data answers."""
-        schema = Supergraph.parse(supergraph_sdl({name: f"http://{name}.invalid" for name in SUBGRAPHS})).api_schema
-        roots = {name: lambda _, call=call, **given: call(**given) for name, call in ROOTS.items()}
+        schema = Supergraph.parse(self.graph.supergraph({})).api_schema
+        roots = {name: lambda _, call=call, **given: call(**given) for name, call in self.graph.roots.items()}
         answer = await answer_whole(schema, self.document, self.variables, {"query": roots})
         assert "errors" not in answer, answer
         return answer

@@ -11,14 +11,13 @@ from collections.abc import Awaitable, Callable
 
 from tests.benchmarks.results import Table
 from tests.benchmarks.site import Site
-from tests.benchmarks.workloads import large_graphs, live, memory, planning, race, reads, schema_size, start
+from tests.benchmarks.workloads import large_graphs, live, memory, planning, race, reads, start
 
 WORKLOADS: tuple[tuple[str, Callable[[Site], Awaitable[tuple[Table, ...]]]], ...] = (
     ("start", start.measure),
     ("reads", reads.measure),
     ("planning", planning.measure),
     ("large_graphs", large_graphs.measure),
-    ("schema_size", schema_size.measure),
     ("live", live.measure),
     ("race", race.measure),
     ("memory", memory.measure),
