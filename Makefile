@@ -62,8 +62,8 @@ bench-rivals: $(DEV) ## measure the gateway beside others, which npm installs in
 	@$(BIN)/python -m tests.benchmarks.rivals.contenders
 	$(BIN)/python -m tests.benchmarks --only rivals
 
-soak: $(DEV) ## a million requests to one gateway, and what it holds meanwhile (about 10 minutes)
-	$(BIN)/python -m tests.benchmarks.soak
+soak: $(DEV) ## a million requests to one gateway, and what it holds meanwhile (about 15 minutes); SOAK='--requests 100000' for fewer
+	$(BIN)/python -m tests.benchmarks.soak $(SOAK)
 
 fuzz: $(DEV) ## the laws on 1000 random graphs (about 15 minutes); FUZZ='--from 5000 --worlds 50' for others
 	$(BIN)/python -m tests.properties $(FUZZ)
