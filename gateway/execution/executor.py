@@ -25,6 +25,7 @@ from gateway.execution.compiled import CHUNKS_AT_ONCE_MAX, Heat, Program, Progra
 from gateway.execution.errors import ERRORS_MAX, Report, ResponsePath
 from gateway.execution.introspection import Introspection
 from gateway.execution.projection import ObjectNode, Projection, client_paths
+from gateway.execution.replies import response_in
 from gateway.execution.representations import (
     Entities,
     Gathered,
@@ -36,7 +37,7 @@ from gateway.execution.representations import (
     places_at,
     rename,
 )
-from gateway.execution.transport import FetchContext, SubgraphAddress, Transport, response_in
+from gateway.execution.transport import FetchContext, SubgraphAddress, Transport
 from gateway.operation import Operation
 from gateway.plan import Fetch, Guard, OperationKind, QueryPlan
 from gateway.supergraph import Supergraph

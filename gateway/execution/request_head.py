@@ -15,6 +15,12 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 HTTP_PORT: Final = 80
+USER_AGENT: Final = "galleria-gateway"
+JSON_HEADERS: Final = {
+    "content-type": "application/json",
+    "accept": "application/graphql-response+json, application/json",
+}
+"""Of every fetch."""
 LINES_REMEMBERED_MAX: Final = 2048
 """Header lines: the identity and the trace of a request are sent with each of its fetches, an identity for longer."""
 

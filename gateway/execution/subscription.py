@@ -35,8 +35,9 @@ from gateway.errors import RequestMalformed, SubgraphError, SubgraphReplyInvalid
 from gateway.exchange import GraphQLResponse, decode, encode
 from gateway.execution.errors import Report
 from gateway.execution.executor import Executable, Executor, Variables
+from gateway.execution.replies import read_response
 from gateway.execution.socket_stream import OPENED
-from gateway.execution.transport import FetchContext, SubgraphAddress, Transport, read_response
+from gateway.execution.transport import FetchContext, SubgraphAddress, Transport
 
 RECONNECT_PAUSE_S: Final = 0.1
 """Before the first new attempt; it doubles with each."""

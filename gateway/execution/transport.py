@@ -2,54 +2,43 @@
 
 What belongs here: which way a fetch takes, and naming what went wrong (``SubgraphError``). What does not: what is in a
 request, and what an answer means beyond being a GraphQL response. Fetches over plain HTTP go through our own ``Pool``, at
-less than half the CPU; https and event streams go through pyreqwest, to which this is the one door.
+less than half the CPU; https and event streams go through the ``WebClient``, which is loaded when it is first needed.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Container, Mapping
-from contextlib import AsyncExitStack, aclosing
+from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, Final
-
-from pyreqwest.client import Client, ClientBuilder
-from pyreqwest.exceptions import BodyDecodeError, DecodeError, PyreqwestError, RequestTimeoutError
-from pyreqwest.response import Response
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway.config import Limits
 from gateway.errors import (
-    RequestMalformed,
     SubgraphCircuitOpen,
     SubgraphError,
     SubgraphReplyInvalid,
     SubgraphTimedOut,
     SubgraphUnreachable,
 )
-from gateway.event_stream import Event, EventParser, FrameTooLarge
-from gateway.exchange import decode
+from gateway.event_stream import Event
 from gateway.execution.circuit import Circuit
 from gateway.execution.connection import ConnectionBroken, ReplyRefused, Wanted
 from gateway.execution.deadlines import Deadlines
-from gateway.execution.pool import CONNECT_S, IDLE_CONNECTIONS_MAX, IDLE_S, Pool
-from gateway.execution.request_head import Target, header_lines, read_url
+from gateway.execution.pool import Pool
+from gateway.execution.replies import MEDIA_TYPES, media_type, no_json, response_in, timed_out, unreachable
+from gateway.execution.request_head import JSON_HEADERS, USER_AGENT, Target, header_lines, read_url
 from gateway.execution.socket_stream import OPENED, socket_stream
+
+if TYPE_CHECKING:
+    from gateway.execution.web_client import WebClient
 
 RETRY_PAUSE_S: Final = 0.05
 """Before the one retry of a query: enough for a closed listener to be replaced, too short for a person to notice."""
-SILENCE_S: Final = 90.0
-"""An event stream with not even a heartbeat for this long is dead, whatever TCP believes."""
-DETAIL_CHARACTERS_MAX: Final = 300
-USER_AGENT: Final = "galleria-gateway"
-MEDIA_TYPES: Final = ("application/json", "application/graphql-response+json")
-"""What an answer may be."""
 
-_JSON: Final = {"content-type": "application/json", "accept": "application/graphql-response+json, application/json"}
 # Compressing costs the subgraph and us more than the way between us does.
-_PLAIN_HTTP: Final = {**_JSON, "user-agent": USER_AGENT, "accept-encoding": "identity"}
-_WANTED: Final = tuple(media_type.encode() for media_type in MEDIA_TYPES)
-_EVENTS: Final = {"content-type": "application/json", "accept": "text/event-stream", "cache-control": "no-cache"}
+_PLAIN_HTTP: Final = {**JSON_HEADERS, "user-agent": USER_AGENT, "accept-encoding": "identity"}
+_WANTED: Final = tuple(each.encode() for each in MEDIA_TYPES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +75,7 @@ class Way:
     def __init__(self, pool: Pool | None, head: bytes) -> None:
         self.circuit = Circuit()
         self.pool = pool
-        """None for what pyreqwest does."""
+        """None for what the web client does."""
         self.head = head
         """What every request begins with."""
 
@@ -105,8 +94,7 @@ class Transport:
         self._pools: dict[tuple[str, int], Pool] = {}
         self.ways: dict[str, Way] = {}
         """By URL."""
-        self._client: Client | None = None
-        self._stream_client: Client | None = None
+        self._web_client: WebClient | None = None
         self._on_socket: set[str] = set()
         """Addresses that refused SSE and took a socket."""
         self._in_flight: dict[tuple[str, str, bytes], list[asyncio.Future[bytes | None]]] = {}
@@ -120,10 +108,8 @@ class Transport:
         self._pools.clear()
         self.ways.clear()
         self._deadlines.close()
-        for client in (self._client, self._stream_client):
-            if client is not None:
-                await client.close()
-        self._client = self._stream_client = None
+        if self._web_client is not None:
+            await self._web_client.aclose()
 
     async def fetch(
         self, address: SubgraphAddress, body: bytes, context: FetchContext, *, repeatable: bool
@@ -153,7 +139,7 @@ class Transport:
             try:
                 reply = await follower
             except TimeoutError:
-                raise _timed_out(address.name, seconds) from None
+                raise timed_out(address.name, seconds) from None
             finally:
                 self._deadlines.remove(follower)
             if reply is not None:
@@ -240,78 +226,30 @@ class Transport:
         self, way: Way, address: SubgraphAddress, body: bytes, context: FetchContext, seconds: float
     ) -> bytes:
         if way.pool is None:
-            return await self._post_elsewhere(address, body, context, seconds)
+            return await self._web().post(address.name, address.url, body, context.headers(), seconds)
         name = address.name
         try:
             request = b"%b%bcontent-length: %d\r\n\r\n%b" % (way.head, header_lines(context.headers()), len(body), body)
             reply = await way.pool.ask(request, seconds)
         except TimeoutError:
-            raise _timed_out(name, seconds) from None
+            raise timed_out(name, seconds) from None
         except ReplyRefused as refused:
             raise SubgraphReplyInvalid(name, f"The subgraph {name!r} {refused}") from None
         except (ConnectionBroken, ValueError) as wrong:
-            raise _unreachable(name, wrong) from wrong
-        if _media_type(reply.media_type) not in MEDIA_TYPES:
-            raise _no_json(name, reply.status, reply.media_type, reply.body)
+            raise unreachable(name, wrong) from wrong
+        if media_type(reply.media_type) not in MEDIA_TYPES:
+            raise no_json(name, reply.status, reply.media_type, reply.body)
         return reply.body
 
-    async def _post_elsewhere(
-        self, address: SubgraphAddress, body: bytes, context: FetchContext, seconds: float
-    ) -> bytes:
-        """By pyreqwest: https, and URLs that have to be rewritten before they can be sent."""
-        if self._client is None:
-            self._client = self._builder().pool_max_idle_per_host(IDLE_CONNECTIONS_MAX).build()
-        try:
-            request = self._client.post(address.url).headers({**_JSON, **context.headers()}).body_bytes(body)
-            # The client's own clock: a cancelled request would keep its connection until the subgraph answers.
-            async with request.timeout(timedelta(seconds=seconds)).build_streamed() as response:
-                return await self._body(address.name, response)
-        except RequestTimeoutError:
-            raise _timed_out(address.name, seconds) from None
-        except BodyDecodeError as wrong:
-            # A body that was cut off and one that cannot be decompressed are one to the client.
-            raise _unreachable(address.name, wrong) from wrong
-        except DecodeError as wrong:
-            message = f"The subgraph {address.name!r} did not answer with HTTP."
-            raise SubgraphReplyInvalid(address.name, message, detail=_detail(wrong)) from wrong
-        except (PyreqwestError, ValueError) as wrong:
-            raise _unreachable(address.name, wrong) from wrong
+    def _web(self) -> WebClient:
+        """For https, for URLs that have to be rewritten before they can be sent, and for event streams."""
+        if self._web_client is None:
+            from gateway.execution.web_client import WebClient
 
-    async def _body(self, name: str, response: Response) -> bytes:
-        """The whole body; given up as soon as it is known to be too large, or to be no JSON."""
-        limit = self._reply_bytes_max
-        announced = response.get_header("content-length")
-        if announced is not None and announced.isdigit() and int(announced) > limit:
-            raise _too_large(name, limit)
-        given = response.get_header("content-type") or ""
-        if _media_type(given) not in MEDIA_TYPES:
-            beginning = bytes(await response.body_reader.read(DETAIL_CHARACTERS_MAX) or b"")
-            raise _no_json(name, response.status, given, beginning)
-        read = response.body_reader.read_chunk
-        first = await read()
-        if first is None:
-            return b""
-        chunks = [bytes(first)]
-        size = len(first)
-        while (chunk := await read()) is not None:
-            size += len(chunk)
-            if size > limit:
-                raise _too_large(name, limit)
-            chunks.append(bytes(chunk))
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-    def _builder(self) -> ClientBuilder:
-        """Of a client that speaks HTTP/2 where the TLS handshake offers it."""
-        builder = (
-            ClientBuilder()
-            .http2(True)
-            .follow_redirects(False)
-            .no_proxy()
-            .connect_timeout(timedelta(seconds=CONNECT_S))
-            .pool_idle_timeout(timedelta(seconds=IDLE_S))
-            .user_agent(USER_AGENT)
-        )
-        return builder if self._authorities is None else builder.add_root_certificate_pem(self._authorities)
+            self._web_client = WebClient(
+                open_s=self._fetch_s, reply_bytes_max=self._reply_bytes_max, authorities=self._authorities
+            )
+        return self._web_client
 
     def _seconds(self, context: FetchContext, name: str) -> float:
         """How long this fetch may take."""
@@ -319,7 +257,7 @@ class Transport:
             return self._fetch_s
         seconds = min(self._fetch_s, context.deadline - asyncio.get_running_loop().time())
         if seconds <= 0:
-            raise _timed_out(name, 0)
+            raise timed_out(name, 0)
         return seconds
 
     def stream(self, address: SubgraphAddress, body: bytes, context: FetchContext) -> AsyncGenerator[Event, None]:
@@ -386,93 +324,7 @@ class Transport:
             message_bytes_max=self._reply_bytes_max,
         )
 
-    async def _event_stream(
+    def _event_stream(
         self, address: SubgraphAddress, body: bytes, context: FetchContext
     ) -> AsyncGenerator[Event, None]:
-        """The distinct-connections mode of GraphQL over SSE.
-
-        A subgraph may answer a subscription it refuses with plain JSON: that is one ``next`` and the end.
-        """
-        name = address.name
-        if self._stream_client is None:
-            self._stream_client = self._builder().read_timeout(timedelta(seconds=SILENCE_S)).build()
-        try:
-            async with AsyncExitStack() as open_until:
-                request = self._stream_client.post(address.url).headers({**_EVENTS, **context.headers()})
-                # The client would fill a buffer before it hands out anything; an event must not wait for the next.
-                streamed = request.body_bytes(body).streamed_read_buffer_limit(0).build_streamed()
-                async with asyncio.timeout(self._fetch_s):
-                    response = await open_until.enter_async_context(streamed)
-                    plain = _media_type(response.get_header("content-type") or "") != "text/event-stream"
-                    refusal = await self._body(name, response) if plain else b""
-                if plain:
-                    # What is no GraphQL response either (a proxy's 503) counts as a stream that did not open.
-                    response_in(name, refusal)
-                    yield Event("next", refusal)
-                    yield Event("complete", b"")
-                    return
-                yield OPENED
-                parser = EventParser(self._reply_bytes_max)
-                while (chunk := await response.body_reader.read_chunk()) is not None:
-                    for event in parser.feed(bytes(chunk)):
-                        yield event
-                        if event.type == "complete":
-                            return
-                raise SubgraphUnreachable(name, f"The subgraph {name!r} broke off its event stream.")
-        except FrameTooLarge:
-            raise _too_large(name, self._reply_bytes_max) from None
-        except (RequestTimeoutError, TimeoutError):
-            raise _timed_out(name, self._fetch_s) from None
-        except (PyreqwestError, ValueError) as wrong:
-            raise _unreachable(name, wrong) from wrong
-
-
-def response_in(name: str, reply: bytes) -> dict[str, Any]:
-    """A GraphQL response, whatever the HTTP status: subgraphs answer 400 and 500 with perfectly good ones."""
-    try:
-        response = decode(reply)
-    except RequestMalformed as wrong:
-        detail = f"{wrong.message}: {reply[:DETAIL_CHARACTERS_MAX].decode(errors='replace')}"
-        raise SubgraphReplyInvalid(name, f"The subgraph {name!r} did not answer with JSON.", detail=detail) from None
-    return read_response(name, response)
-
-
-def read_response(name: str, response: Any) -> dict[str, Any]:
-    """A decoded reply, checked to have the form of a GraphQL response. Raises ``SubgraphReplyInvalid``."""
-    if (
-        not isinstance(response, dict)
-        or not ("data" in response or "errors" in response)
-        or not isinstance(response.get("data"), dict | None)
-        or not isinstance(response.get("errors"), list | None)
-    ):
-        raise SubgraphReplyInvalid(name, f"The subgraph {name!r} did not answer with a GraphQL response.")
-    return response
-
-
-def _no_json(name: str, status: int, media_type: str, body: bytes) -> SubgraphReplyInvalid:
-    text = body[:DETAIL_CHARACTERS_MAX].decode(errors="replace")
-    detail = f"HTTP {status}, {media_type[:DETAIL_CHARACTERS_MAX] or 'no media type'}: {text}"
-    message = f"The subgraph {name!r} did not answer with JSON (HTTP status {status})."
-    return SubgraphReplyInvalid(name, message, detail=detail)
-
-
-def _timed_out(name: str, seconds: float) -> SubgraphTimedOut:
-    return SubgraphTimedOut(name, f"The subgraph {name!r} did not answer in time.", detail=f"after {seconds:.3f} s")
-
-
-def _unreachable(name: str, wrong: Exception) -> SubgraphUnreachable:
-    return SubgraphUnreachable(name, f"The subgraph {name!r} cannot be reached.", detail=_detail(wrong))
-
-
-def _detail(wrong: Exception) -> str:
-    """What the client says went wrong, down to the cause."""
-    causes = (getattr(wrong, "details", None) or {}).get("causes") or ()
-    return "; ".join([getattr(wrong, "message", str(wrong)), *(cause["message"] for cause in causes)])
-
-
-def _media_type(header: str) -> str:
-    return header.partition(";")[0].strip().lower()
-
-
-def _too_large(name: str, limit: int) -> SubgraphReplyInvalid:
-    return SubgraphReplyInvalid(name, f"The subgraph {name!r} sent more than {limit} bytes.")
+        return self._web().event_stream(address.name, address.url, body, context.headers())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -397,3 +399,8 @@ async def test_a_follower_that_has_less_time_leaves_alone() -> None:
         release.set()
         assert await leader == {"data": {"x": 1}}
         assert len(raw.requests) == 1
+
+
+def test_what_plain_http_does_not_need_is_not_loaded() -> None:
+    program = "import sys, gateway.serving.server; sys.exit('pyreqwest' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0
