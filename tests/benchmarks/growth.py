@@ -8,7 +8,7 @@ to be missed by the same part of each. Without the fixed cost, a curve that begi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 Points: TypeAlias = Sequence[tuple[float, float]]
@@ -16,9 +16,10 @@ Points: TypeAlias = Sequence[tuple[float, float]]
 
 FLAT_MAX: Final = 1.3
 """The dearest point over the cheapest, where nothing is said to grow."""
-LINEAR_WITHIN: Final = 0.15
-"""An exponent as near to 1 is that of a line: it is what a few points that are measured once can tell."""
-MISS_MAX: Final = 0.4
+LINEAR_MISS_MAX: Final = 0.25
+"""A line that misses no point by more is taken for one: by so much does one point differ from itself on a shared machine, and
+with a few points a bent curve can always be bent a little better."""
+MISS_MAX: Final = 0.5
 """A point that is missed by more says that it is another law, or none."""
 _EXPONENTS: Final = tuple(step / 100 for step in range(5, 301))
 
@@ -40,13 +41,20 @@ class Growth:
 
 
 def growth(points: Points) -> Growth:
-    """How the second of each pair grows with the first."""
+    """How the second of each pair grows with the first: not at all, by a line, or by the power that fits best."""
     costs = [cost for _, cost in points]
     if max(costs) <= FLAT_MAX * min(costs):
         fixed = sum(costs) / len(costs)
         return Growth(fixed=fixed, each=0.0, exponent=0.0, miss=max(abs(fixed / cost - 1) for cost in costs))
-    found = min((_fit(points, exponent) for exponent in _EXPONENTS), key=lambda found: _squares(points, found))
-    return _fit(points, 1.0) if abs(found.exponent - 1) <= LINEAR_WITHIN else found
+    line = _fit(points, 1.0)
+    if line.miss > LINEAR_MISS_MAX:
+        return power(points)
+    return line if line.each else replace(line, exponent=0.0)
+
+
+def power(points: Points) -> Growth:
+    """The fit with the best exponent, whatever it is: what a line hides, if it hides anything."""
+    return min((_fit(points, exponent) for exponent in _EXPONENTS), key=lambda found: _squares(points, found))
 
 
 def slope(points: Points) -> float:

@@ -6,14 +6,14 @@ from math import log
 
 import pytest
 
-from tests.benchmarks.growth import growth, slope
+from tests.benchmarks.growth import growth, power, slope
 
 SIZES = (10, 100, 1_000, 10_000)
 
 
 @pytest.mark.parametrize("exponent", [0.5, 1.0, 2.0])
 def test_the_fixed_cost_is_told_from_what_grows(exponent: float) -> None:
-    found = growth([(size, 20 + 3 * size**exponent) for size in SIZES])
+    found = power([(size, 20 + 3 * size**exponent) for size in SIZES])
     assert (found.fixed, found.each, found.exponent) == pytest.approx((20, 3, exponent))
 
 
@@ -27,8 +27,16 @@ def test_what_is_about_the_same_everywhere_does_not_grow() -> None:
     assert growth([(1, 0.10), (10, 0.09), (100, 0.11), (1_000, 0.1)]).exponent == 0.0
 
 
+def test_what_falls_a_little_does_not_grow_either() -> None:
+    assert growth([(1, 1.35), (10, 1.2), (100, 1.1), (1_000, 1.0)]).exponent == 0.0
+
+
 def test_a_logarithm_beside_a_line_shows_a_little() -> None:
-    assert 1.0 < growth([(size, size * log(size)) for size in (2, 4, 8, 16, 32, 64)]).exponent < 1.6
+    assert 1.0 < power([(size, size * log(size)) for size in (2, 4, 8, 16, 32, 64)]).exponent < 1.6
+
+
+def test_a_line_hides_no_square() -> None:
+    assert growth([(size, 300 + 30 * size + size**2) for size in (2, 4, 8, 16, 32, 64)]).exponent > 1.2
 
 
 def test_what_falls_and_rises_follows_no_law() -> None:

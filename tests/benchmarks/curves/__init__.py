@@ -7,6 +7,6 @@ Theory  Our gateway alone, a process pinned to its core, in front of the rivals'
         what grows is the gateway's own work. Each point is the median of three slices. Points are fitted with a fixed cost
         beside the one that grows: without it every curve looks flatter than it is.
 
-``graphs`` are the graphs that grow and their data; ``subgraphs`` serves them; ``measure`` asks; ``schema_size`` composes,
-loads and plans; ``chart`` draws. The fit is in ``tests.benchmarks.growth``.
+``graphs`` are the graphs that grow and their data; ``subgraphs`` serves them; ``measure`` asks; ``cold`` composes, loads and
+plans; ``chart`` draws. The fit is in ``tests.benchmarks.growth``.
 """

@@ -17,7 +17,7 @@ from tests.benchmarks.results import Table
 
 PANELS: Final = {
     "entities": ("CPU ms", "p50 ms"),
-    "subgraphs": ("CPU ms", "first request ms"),
+    "subgraphs": ("CPU ms", "plan ms"),
     "connections": ("CPU ms", "p50 ms", "peak RSS MB"),
     "types": ("compose ms", "load ms", "plan ms", "CPU ms", "idle RSS MB"),
 }

@@ -1,4 +1,4 @@
-"""What the size of a schema costs before the first request: composing, loading, reading and planning. In this process."""
+"""What there is to do before the first request is answered: composing, loading, reading and planning. In this process."""
 
 from __future__ import annotations
 
