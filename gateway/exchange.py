@@ -64,7 +64,7 @@ class GraphQLResponse:
         if self.errors:
             body["errors"] = list(self.errors)
         if self.has_data:
-            body["data"] = self.data
+            body["data"] = dict(self.data) if isinstance(self.data, _Written) else self.data
         if self.extensions:
             body["extensions"] = dict(self.extensions)
         return body

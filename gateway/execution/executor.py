@@ -21,7 +21,7 @@ from graphql import FieldNode, GraphQLSchema, InlineFragmentNode, OperationDefin
 from gateway.config import Settings
 from gateway.errors import SubgraphError, SubgraphReplyInvalid
 from gateway.exchange import GraphQLResponse, encode
-from gateway.execution.compiled import CHUNKS_AT_ONCE_MAX, Heat, Program, Programs
+from gateway.execution.compiled import CHUNKS_AT_ONCE_MAX, Heat, Programs
 from gateway.execution.errors import ERRORS_MAX, Report, ResponsePath
 from gateway.execution.introspection import Introspection
 from gateway.execution.projection import ObjectNode, Projection, client_paths
@@ -201,29 +201,22 @@ class Executor:
         errors: Sequence[Mapping[str, Any]] = (),
     ) -> GraphQLResponse:
         """Runs a query or a mutation to its response. Only a bug raises; whatever a subgraph does is in ``errors``."""
-        execution = Execution(self, executable, variables, context, errors)
-        if not errors and not executable.introspection.wanted:
-            program = self.programs.get(executable.heat, variables)
-            if program is not None:
-                encoded = await execution.run_compiled(program)
-                if encoded is not None:
-                    return GraphQLResponse.written(encoded)
-        return await execution.run()
+        return await Execution(self, executable, variables, context, errors).answer()
 
     async def execute_event(
         self,
         executable: Executable,
-        event: Object,
+        event: bytes,
         variables: Variables,
         context: FetchContext,
         *,
         errors: Sequence[Mapping[str, Any]] = (),
     ) -> GraphQLResponse:
-        """The response to one event of a subscription: the upstream's GraphQL response, enriched by the plan's fetches."""
-        execution = Execution(self, executable, variables, context, errors)
-        assert executable.upstream is not None
-        execution.take_root(executable.upstream, event)
-        return await execution.run()
+        """The response to one event of a subscription: the upstream's GraphQL response, enriched by the plan's fetches.
+
+        An event that is no such response raises SubgraphReplyInvalid.
+        """
+        return await Execution(self, executable, variables, context, errors).answer(event)
 
 
 class _Course:
@@ -307,13 +300,23 @@ class Execution:
         if self.executable.introspection.wanted:
             merge(self.tree, self.executable.introspection.answer(self.variables))
 
-    async def run_compiled(self, program: Program) -> bytes | None:
-        """The response as JSON; None when it has to be interpreted, which then starts from the replies that are there."""
-        self.replies = {}
-        encoded = await program.run(self, self.executor.representations_max)
-        if encoded is not None:
-            self.replies = None
-        return encoded
+    async def answer(self, event: bytes | None = None) -> GraphQLResponse:
+        """The response; of a subscription to this event of its upstream."""
+        if not self.report.entries and not self.executable.introspection.wanted:
+            program = self.executor.programs.get(self.executable.heat, self.variables)
+            if program is not None:
+                # What is interpreted after all starts from the replies that are there.
+                self.replies = {}
+                encoded = await program.run(self, self.executor.representations_max, event)
+                if encoded is not None:
+                    self.replies = None
+                    return GraphQLResponse.written(encoded)
+        if event is not None:
+            upstream = self.executable.upstream
+            assert upstream is not None
+            # Each answer decodes for itself: the event becomes part of its merged tree.
+            self.take_root(upstream, response_in(upstream.fetch.subgraph, event))
+        return await self.run()
 
     async def run(self) -> GraphQLResponse:
         self.introspect()

@@ -54,7 +54,7 @@ async def execute_incrementally(
     execution = Execution(executor, executable, variables, context, errors)
     parts = Parts(executable, variables)
     if parts.later == NOTHING_LATER:
-        yield await execution.run()
+        yield await execution.answer()
         return
     delivery = _Delivery(execution, parts)
     try:

@@ -31,8 +31,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, TypeVar
 
 from gateway.config import Settings
-from gateway.errors import RequestMalformed, SubgraphError, SubgraphReplyInvalid
-from gateway.exchange import GraphQLResponse, decode, encode
+from gateway.errors import SubgraphError
+from gateway.exchange import GraphQLResponse, encode
 from gateway.execution.errors import Report
 from gateway.execution.executor import Executable, Executor, Variables
 from gateway.execution.replies import read_response
@@ -234,10 +234,8 @@ class Subscriptions:
         try:
             async with aclosing(upstream.follow()) as following:
                 async for payload, gap in following:
-                    # Each group decodes for itself: the event becomes part of its merged tree.
-                    event = _event(address.name, payload)
                     in_time = replace(context, deadline=now() + self._event_s)
-                    yield await executor.execute_event(executable, event, variables, in_time, errors=errors), gap
+                    yield await executor.execute_event(executable, payload, variables, in_time, errors=errors), gap
         finally:
             _forget(self._upstreams, key, upstream)
 
@@ -290,10 +288,3 @@ def _forget(known: dict[Hashable, Shared[T]], key: Hashable, shared: Shared[T]) 
     """Lets a stream go that has ended or takes nobody any more; its followers keep it."""
     if known.get(key) is shared and not shared.joinable:
         del known[key]
-
-
-def _event(name: str, payload: bytes) -> dict[str, Any]:
-    try:
-        return read_response(name, decode(payload))
-    except RequestMalformed:
-        raise SubgraphReplyInvalid(name, f"The subgraph {name!r} sent an event that is not JSON.") from None

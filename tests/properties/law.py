@@ -149,20 +149,22 @@ class Bench:
         answered = await self._interpreting.answer(body)
         kind = difference(expected, answered)
         history = self._host.history
+        mutations = list(history.mutations)
         if kind is None and history.violations:
             kind = "violation"
         wanted = loaded.whole.history.mutations
         # One server may leave out what comes after a null that takes all data with it.
-        done = history.mutations if expected["data"] is not None else history.mutations[: len(wanted)]
+        done = mutations if expected["data"] is not None else mutations[: len(wanted)]
         if kind is None and done != wanted:
-            kind = f"mutations {history.mutations} instead of {wanted}"
+            kind = f"mutations {mutations} instead of {wanted}"
         violations = history.violations or loaded.unsound(ask)
         if kind is None and violations:
             kind = "unsound plan"
-        if kind is None and not wanted:
+        if kind is None:
             broken = BROKEN._value.get()
+            self._host.forget()
             expected, answered = answered, await self._compiling.answer(body)
-            if _unordered(expected) != _unordered(answered):
+            if _unordered(expected) != _unordered(answered) or history.mutations != mutations:
                 kind = "compiled"
             if BROKEN._value.get() != broken:
                 kind = "a bug in the compiled plan"

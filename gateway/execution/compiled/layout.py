@@ -4,24 +4,26 @@ Theory of operation
 -------------------
 The plan's documents and the client's shape (``projection.ObjectNode``) are read side by side into a tree of *places*. A
 place is an object position for one object type; its fields are those of its *base*, the fetch whose document creates
-the object, and those that entity fetches add. All of it is known before any answer is: which fields there are, of which
-type, whether they may be null, who reads them.
+the object, and those that other fetches add: an entity fetch to the objects it was sent for, any fetch to a value that
+another one tells in part. All of it is known before any answer is: which fields there are, of which type, whether they may
+be null, who reads them.
 
-Whatever would need a decision while merging has no layout (``Unsuited``): the interpreter runs it.
+Whatever would need a decision while merging has no layout (``Unsuited``): the interpreter runs it. What is left of that is
+an object whose type a later fetch tells (a stand-in of an interface), ``@fromContext``, introspection, which is kept whole
+elsewhere, and a few things that planners seldom write.
 
 What belongs here: reading. What does not: Python text (``source``), running (``program``).
 """
 
 from __future__ import annotations
 
-import keyword
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from graphql import FieldNode, InlineFragmentNode, OperationDefinitionNode, SelectionSetNode, VariableNode, parse
 from graphql.language import BooleanValueNode, DirectiveNode
 
+from gateway.execution.compiled.places import TYPENAME, Gathering, Layout, Place, Slot, attribute
 from gateway.execution.projection import (
     AbstractNode,
     DeferringNode,
@@ -33,133 +35,22 @@ from gateway.execution.projection import (
     ScalarNode,
     StreamNode,
 )
-from gateway.plan import (
-    EACH,
-    EntityInput,
-    Fetch,
-    OperationKind,
-    Path,
-    QueryPlan,
-    Representation,
-    RequiredField,
-    TypeFilter,
-)
+from gateway.plan import EACH, EntityInput, Fetch, Path, QueryPlan, Representation, RequiredField, TypeFilter
 from gateway.supergraph import Supergraph
 
-TYPENAME: Final = "__typename"
 PLACES_MAX: Final = 400
 LOOPS_MAX: Final = 18
 """Nested loops on the way to one place; Python allows twenty."""
 
 Truths: TypeAlias = Mapping[str, bool]
 
-
+_SEVERAL: Final = -1
 _NAMES: Final = {"ID": "str", "String": "str", "Int": "Int"}
 """The types that keys are mostly of."""
 
 
 class Unsuited(Exception):
     """This plan is left to the interpreter; the text says what it has that a layout cannot hold."""
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class Slot:
-    """One field of a place."""
-
-    key: str
-    """Canonical: as the documents ask for it."""
-    attribute: str
-    source: int
-    """The fetch that brings it."""
-    leaf: str = "Any"
-    """The type of a leaf's value as msgspec reads it, null aside."""
-    levels: tuple[bool, ...] = (True,)
-    """Whether null is allowed: of the value itself, then of the items at each depth of lists."""
-    places: tuple[Place, ...] = ()
-    """Of a composite: one place for each object type it may be."""
-    shown: bool = False
-    """The client sees it."""
-    read: bool = False
-    """A representation is made of it."""
-
-    @property
-    def nullable(self) -> bool:
-        return self.levels[0]
-
-    @property
-    def annotation(self) -> str:
-        """The type as msgspec reads it; a composite's names the classes of its places."""
-        text = " | ".join(each.class_name for each in self.places) or self.leaf
-        for at in range(len(self.levels) - 1, -1, -1):
-            if self.levels[at] and text != "Any":
-                text = f"{text} | None"
-            if at:
-                text = f"list[{text}]"
-        return text
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class Place:
-    """The objects of one type at one position."""
-
-    number: int
-    path: tuple[str, ...]
-    type_name: str
-    node: ObjectNode
-    base: int | None
-    """The fetch that creates the objects. None: the root of an answer that several fetches fill."""
-    parent: tuple[Place, Slot] | None = None
-    tagged: bool = False
-    """One of several types: which one, ``__typename`` tells."""
-    slots: dict[str, Slot] = field(default_factory=dict)
-    """By canonical key."""
-
-    @property
-    def class_name(self) -> str:
-        return f"{self.type_name.strip('_') or 'Object'}{self.number}"
-
-    @property
-    def converted(self) -> bool:
-        """Whether the client sees another object than the subgraph sent: other names, or ``__typename`` elsewhere."""
-        keys = [key for _, key, node, _, _ in self.node.fields if node is not None]
-        if len(set(keys)) != len(keys):
-            return True
-        if any(response_key != key for response_key, key, node, _, _ in self.node.fields if node is not None):
-            return True
-        if any(node is None and response_key != TYPENAME for response_key, _, node, _, _ in self.node.fields):
-            return True
-        return self.tagged and [at for at, each in enumerate(self.node.fields) if each[2] is None] != [0]
-
-    @property
-    def hidden(self) -> list[Slot]:
-        """What is there for representations alone."""
-        return [each for each in self.slots.values() if not each.shown]
-
-    def loops(self) -> int:
-        above = self.parent
-        return 0 if above is None else len(above[1].levels) - 1 + above[0].loops()
-
-
-@dataclass(slots=True, kw_only=True)
-class Gathering:
-    """One ``_entities`` selection of a fetch."""
-
-    entity: EntityInput
-    stations: list[tuple[Place, Representation]]
-    """Where its objects are, one place a type, each with what is sent of them; in the order of the paths."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Layout:
-    """Everything known of a plan's answers before there are any."""
-
-    plan: QueryPlan
-    root: Place
-    places: list[Place]
-    gatherings: dict[int, list[Gathering]]
-    """Fetch id → what it asks of entities; a fetch that asks a root type is not in it."""
-    sent: frozenset[int]
-    """The fetches that these conditions do not leave out."""
 
 
 def layout(plan: QueryPlan, shape: ObjectNode, truths: Truths, supergraph: Supergraph) -> Layout:
@@ -174,32 +65,53 @@ class _Reader:
         self.supergraph = supergraph
         self.places: list[Place] = []
         self.gatherings: dict[int, list[Gathering]] = {}
+        self.roots: dict[int, Place] = {}
+        self.before: dict[int, set[int]] = {}
+        """Fetch id → those that are done when it is sent."""
+        self.after: dict[int, set[int]] = {}
+        self.fetch: Fetch
+        """The one whose document is being read."""
+        self.landing: Place
+        """Where its answer goes."""
 
     def read(self, shape: ObjectNode) -> Layout:
-        if self.plan.kind is not OperationKind.QUERY:
-            raise Unsuited(f"it is a {self.plan.kind.value}")
-        fetches = [each for each in self.plan.fetches if self._sent(each)]
-        roots = [each for each in fetches if not each.entities]
-        root = self.place(shape, shape.typename, roots[0].id if len(roots) == 1 else None, None, tagged=False)
+        upstream = (self.plan.subscription,) if self.plan.subscription is not None else ()
+        fetches = [each for each in (*upstream, *self.plan.fetches) if self._sent(each)]
+        roots = [each.id for each in fetches if not each.entities and not each.path]
+        root = self.place(shape, shape.typename, roots[0] if len(roots) == 1 else _SEVERAL, None, tagged=False)
         for fetch in fetches:
-            if fetch.contexts or fetch.renames or fetch.block or (fetch.path and not fetch.entities):
-                raise Unsuited(f"fetch {fetch.id} takes from contexts, renames, is deferred, or asks a root type again")
+            if fetch.contexts:
+                raise Unsuited(f"fetch {fetch.id} takes from contexts")
+            self.fetch = fetch
+            self.before[fetch.id] = {*fetch.depends_on}.union(
+                *(self.before.get(each, ()) for each in fetch.depends_on), (each.id for each in upstream)
+            )
             definition = parse(fetch.document, no_location=True).definitions[0]
             assert isinstance(definition, OperationDefinitionNode)
             if fetch.entities:
                 self.entities(fetch, definition.selection_set, root)
             else:
-                self.take(fetch.id, root, definition.selection_set)
+                self.ask_root(fetch, definition.selection_set, root)
         kept = list(whole(root))
         for gathering in (each for several in self.gatherings.values() for each in several):
             gathering.stations = [each for each in gathering.stations if each[0] in kept]
+        if not all(each in kept for each in self.roots.values()):
+            raise Unsuited("a root type is asked of a type that is not whole")
         return Layout(
-            plan=self.plan,
+            fetches=fetches,
             root=root,
             places=kept,
             gatherings=self.gatherings,
-            sent=frozenset(each.id for each in fetches),
+            roots=self.roots,
+            after=self.after,
         )
+
+    def ask_root(self, fetch: Fetch, selections: SelectionSetNode, root: Place) -> None:
+        places = self.at(root, fetch.path)
+        if len(places) > 1:
+            raise Unsuited(f"fetch {fetch.id} asks a root type of objects of several types")
+        self.landing = self.roots[fetch.id] = places[0]
+        self.take(fetch.id, places[0], selections)
 
     def _sent(self, fetch: Fetch) -> bool:
         return not fetch.guard or any(
@@ -209,7 +121,7 @@ class _Reader:
     # --- places -----------------------------------------------------------------------------------------------------------
 
     def place(
-        self, node: ObjectNode, type_name: str, base: int | None, parent: tuple[Place, Slot] | None, *, tagged: bool
+        self, node: ObjectNode, type_name: str, base: int, parent: tuple[Place, Slot] | None, *, tagged: bool
     ) -> Place:
         if isinstance(node, DeferringNode):
             raise Unsuited("a part of it is deferred")
@@ -226,16 +138,15 @@ class _Reader:
         """What a document asks of a place's objects."""
         shown = {key: (node, nullable) for _, key, node, nullable, _ in place.node.fields if node is not None}
         for asked in self.asked(selections, place.type_name):
-            key = asked.alias.value if asked.alias else asked.name.value
             if asked.name.value == TYPENAME:
                 continue
+            wire = asked.alias.value if asked.alias else asked.name.value
+            key = self.canonical(wire, place)
             known = place.slots.get(key)
             if known is not None:
-                # Who comes first may say null where the other knows better.
-                if asked.selection_set is not None or known.nullable:
-                    raise Unsuited(f"{'.'.join((*place.path, key))} is brought by two fetches")
+                self.again(fetch, known, wire, asked.selection_set)
                 continue
-            slot = Slot(key=key, attribute=attribute(key), source=fetch)
+            slot = Slot(key=key, attribute=attribute(key), names={fetch: wire})
             place.slots[key] = slot
             if key in shown:
                 node, nullable = shown[key]
@@ -245,6 +156,41 @@ class _Reader:
                 of = self.supergraph.fields.get(place.type_name, {}).get(asked.name.value)
                 if of is not None and not of.list_depth:
                     slot.leaf = _NAMES.get(of.name, slot.leaf)
+
+    def again(self, fetch: int, slot: Slot, wire: str, selections: SelectionSetNode | None) -> None:
+        """What a document asks that an earlier one asks, too, or an earlier fragment of the same."""
+        if fetch not in slot.names:
+            # Of what is never null there is nothing more to know.
+            if selections is None and slot.shown and not any(slot.levels):
+                return
+            if slot.source not in self.before[fetch]:
+                self.after.setdefault(fetch, set()).add(slot.source)
+            slot.names[fetch] = wire
+        for place in slot.places:
+            assert selections is not None
+            if place.tagged and not self.tells_type(selections):
+                raise Unsuited(f"more of {place.type_name} at {'.'.join(place.path)} comes without its type")
+            self.take(fetch, place, selections)
+
+    def canonical(self, wire: str, place: Place) -> str:
+        """The canonical key of what the document calls so."""
+        for each in self.fetch.renames:
+            whose = not each.only_types or place.type_name in (*each.only_types, *self.supergraph.abstract)
+            if each.source == wire and whose and self.leads(each.path, place):
+                return each.target
+        return wire
+
+    def leads(self, path: Path, place: Place) -> bool:
+        """Whether a path of the fetch's own answer leads to a place."""
+        for segment in reversed(path):
+            if isinstance(segment, TypeFilter):
+                if place.type_name not in segment.types:
+                    return False
+            elif segment != EACH:
+                if place.parent is None or place is self.landing or place.parent[1].key != segment:
+                    return False
+                place = place.parent[0]
+        return place is self.landing
 
     def fill(self, slot: Slot, node: Node, nullable: bool, place: Place, selections: SelectionSetNode | None) -> None:
         levels = [nullable]
@@ -269,14 +215,16 @@ class _Reader:
             self.take(slot.source, found, selections)
             yield found
             return
-        told = any(each.name.value == TYPENAME and not each.alias for each in self.asked(selections, None))
-        for each in node.types() if told else (None,):
+        for each in node.types() if self.tells_type(selections) else (None,):
             of = node.node({TYPENAME: each} if each is not None else {})
             if of is None:
                 raise Unsuited(f"{node.name} at {'.'.join((*place.path, slot.key))} comes without its type")
             found = self.place(of, each or node.name, slot.source, parent, tagged=each is not None)
             self.take(slot.source, found, selections)
             yield found
+
+    def tells_type(self, selections: SelectionSetNode) -> bool:
+        return any(each.name.value == TYPENAME and not each.alias for each in self.asked(selections, None))
 
     def asked(self, selections: SelectionSetNode, type_name: str | None) -> Iterator[FieldNode]:
         """The fields a document asks of objects of a type; of None: of any type at all."""
@@ -320,6 +268,7 @@ class _Reader:
                     representation = _for(entity, place)
                     if representation is None:
                         continue
+                    self.landing = place
                     self.take(fetch.id, place, body)
                     self.reads(place, representation.fields)
                     gathering.stations.append((place, representation))
@@ -400,13 +349,3 @@ def leaf(node: Node, *, nullable: bool) -> str:
             return "Any" if nullable else "Anything"
         case _:
             raise Unsuited("it asks about the schema")
-
-
-_TAKEN: Final = frozenset({"field", "bool", "dict", "float", "int", "list", "str"})
-"""What a class's own text means by these."""
-
-
-def attribute(key: str) -> str:
-    """A canonical key or a response key as the name of an attribute."""
-    taken = keyword.iskeyword(key) or key in _TAKEN or key.startswith(("_", "f_")) or key[0].isupper()
-    return f"f_{key}" if taken else key

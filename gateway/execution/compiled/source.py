@@ -9,6 +9,7 @@ it against the client's types and encoding the tree *is* the projection. What a 
   become one object: their parents then share it, and later fetches fill it once.
 - ``gather_N`` makes the representations of a fetch, equal ones once, in the interpreter's order, and says who waits for each.
   ``take_N`` decodes the reply to them, or to a part of them, and fills what waited for it.
+- ``add_X`` gives the objects of a class what another fetch tells of them; ``join`` finds out which objects those are.
 - ``shape`` runs at the end, where objects hold what only representations wanted, or have other names for the client.
 
 The functions know only how things go when nothing is wrong. Whatever else they meet, an error, a null or a type where the
@@ -23,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.execution.compiled.layout import TYPENAME, Gathering, Layout, Place, Slot, attribute
+from gateway.execution.compiled.places import TYPENAME, Gathering, Layout, Place, Slot, attribute
 from gateway.plan import Representation, RequiredField
 
 PRELUDE = """\
@@ -33,7 +34,7 @@ from msgspec import UNSET, Meta, Raw, Struct, field
 from msgspec.json import Decoder, Encoder
 
 from gateway.exchange import encode as as_json
-from gateway.execution.compiled.support import Astray, copied, fill, shape_any
+from gateway.execution.compiled.support import Astray, copied, join, merged, shape_any
 
 Int = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 Anything = dict | list | str | int | float | bool
@@ -63,23 +64,27 @@ class _Writer:
             for several in layout.gatherings.values()
             for gathering in several
             for place, _ in gathering.stations
-        }
+        } | {place.number: place for place in layout.roots.values() if place is not layout.root}
         self.given: dict[str, tuple[RequiredField, ...]] = {}
+        self.adds: dict[str, str] = {}
+        """What ``join`` looks up, by name."""
 
     def write(self) -> str:
         parts = [PRELUDE]
         # What is below is declared first.
         parts += ["\n".join(self.class_of(place)) for place in reversed(self.layout.places)]
         parts += ["\n".join(self.out_class(place)) for place in reversed(self.layout.places) if place.converted]
+        parts += ["\n".join(self.more(place, fetch)) for place, fetch in reversed(list(self.joined()))]
         parts += ["\n".join(self.objects(place)) for place in self.stations.values()]
-        for fetch in self.layout.plan.fetches:
+        for fetch in self.layout.fetches:
             if fetch.id in self.layout.gatherings:
                 gatherings = self.layout.gatherings[fetch.id]
                 parts.append("\n".join(self.gather(fetch.id, gatherings)))
                 parts.append("\n".join(self.take_entities(fetch.id, gatherings)))
-            elif fetch.id in self.layout.sent:
+            else:
                 parts.append("\n".join(self.take_root(fetch.id)))
         parts += ["\n".join(self.shape(place)) for place in reversed(self.layout.places) if treated(place)]
+        parts += ["\n".join(self.adds.values())] if self.adds else []
         parts += ["\n".join(self.begin()), "\n".join(self.finish())]
         return "\n\n".join(parts) + "\n"
 
@@ -97,8 +102,8 @@ class _Writer:
                     lines.append(self.constant(place, TYPENAME))
             elif place.slots[key] not in declared:
                 declared.append(place.slots[key])
-                lines.append(self.declared(declared[-1], later=declared[-1].source != place.base))
-        return lines + [self.declared(each, later=each.source != place.base) for each in place.hidden]
+                lines.append(self.declared(declared[-1], place.base))
+        return lines + [self.declared(each, place.base) for each in place.hidden]
 
     def out_class(self, place: Place) -> list[str]:
         lines = [f"class Shown{place.class_name}(Struct, kw_only=True, gc=False):"]
@@ -116,15 +121,56 @@ class _Writer:
         default = f'"{text}"' if name == response_key else f'field(default="{text}", name="{response_key}")'
         return f'    {name}: Literal["{text}"] = {default}'
 
-    def declared(self, slot: Slot, *, later: bool) -> str:
-        text = "Any" if later else slot.annotation
-        options = [
-            *(["default=UNSET"] if later else []),
-            *([f'name="{slot.key}"'] if slot.attribute != slot.key else []),
-        ]
+    def declared(self, slot: Slot, fetch: int) -> str:
+        """The field as a fetch's answer has it, unset where another fetch brings it."""
+        later = fetch not in slot.names
+        text = "Any" if later else slot.annotation(fetch)
+        name = slot.names.get(fetch, slot.key)
+        options = [*(["default=UNSET"] if later else []), *([f'name="{name}"'] if slot.attribute != name else [])]
         if options:
             text += f" = field({', '.join(options)})"
         return f"    {slot.attribute}: {text}" + (f"  # from [{slot.source}]" if later else "")
+
+    # --- what a fetch adds ------------------------------------------------------------------------------------------------
+
+    def joined(self) -> Iterator[tuple[Place, int]]:
+        """The places to whose objects a fetch adds below what is its own, with that fetch."""
+        for place in self.layout.places:
+            for slot in place.slots.values():
+                for fetch in slot.names:
+                    if fetch != slot.source:
+                        yield from ((each, fetch) for each in slot.places)
+
+    def more(self, place: Place, fetch: int) -> list[str]:
+        """The class of what a fetch tells of objects that are there, and the function that adds it."""
+        options = "kw_only=True, gc=False"
+        if place.tagged:
+            options += f', tag="{place.type_name}", tag_field="{TYPENAME}"'
+        return [
+            f"class {place.class_in(fetch)}(Struct, {options}):",
+            *([self.declared(each, fetch) for each in place.brought(fetch)] or ["    pass"]),
+            "",
+            "",
+            f"def add_{place.class_in(fetch)}(of, answer):",
+            *([f"    {each}" for each in self.additions(place, fetch, "of")] or ["    pass"]),
+        ]
+
+    def additions(self, place: Place, fetch: int, of: str) -> list[str]:
+        """Statements that give an object what ``answer`` has."""
+        found: list[str] = []
+        for slot in place.brought(fetch):
+            here, given = f"{of}.{slot.attribute}", f"answer.{slot.attribute}"
+            if slot.source == fetch:
+                found.append(f"{here} = {given}")
+            elif slot.places:
+                adds = f"ADDS_{place.number}_{slot.attribute}_{fetch}"
+                kinds = [(each.class_name, each.class_in(fetch)) for each in slot.places]
+                pairs = ", ".join(f"({name}, {more}): add_{more}" for name, more in kinds)
+                self.adds[adds] = f"{adds} = {{{pairs}}}"
+                found.append(f"join({here}, {given}, {adds})")
+            else:
+                found.append(f"{here} = merged({here}, {given})")
+        return found
 
     # --- the way to a place -----------------------------------------------------------------------------------------------
 
@@ -242,26 +288,26 @@ class _Writer:
     def recurs(self, gathering: Gathering) -> int | None:
         """The number of what it asks, if more of the plan's fetches do and it can be told by plain values."""
         alike = [
-            each
-            for several in self.layout.gatherings.values()
+            (fetch, each)
+            for fetch, several in self.layout.gatherings.items()
             for each in several
             if each.entity.recurs is not None and each.entity.recurs == gathering.entity.recurs
         ]
         plain = all(
             len(kinds_of(each)) == 1
             and all(is_simple(place, representation) for place, representation in each.stations)
-            for each in alike
+            and len({self.answer(place, fetch) for place, _ in each.stations}) == 1
+            for fetch, each in alike
         )
         return gathering.entity.recurs if len(alike) > 1 and plain else None
 
     def recall(self, place: Place, fetch: int, lines: list[str]) -> list[str]:
         """The lines that look for who waits for the same, where the answer may be known."""
-        brought = [each.attribute for each in place.slots.values() if each.source == fetch]
         variable = name(place)
         return [
             "        answer = known.get(same)",
             "        if answer is not None:",
-            *(f"            {variable}.{each} = answer.{each}" for each in brought),
+            *(f"            {each}" for each in self.additions(place, fetch, variable)),
             "            continue",
             *lines,
         ]
@@ -280,43 +326,51 @@ class _Writer:
         inner = ", ".join(f'"{each.name}": {self.value(below, text, each)}' for each in field.fields)
         return f"None if {text} is None else {{{inner}}}" if slot.nullable else f"{{{inner}}}"
 
+    def answer(self, place: Place, fetch: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The fields of an entity's answer for a place, and the statements that give them to ``each`` of its objects."""
+        fields = [self.declared(each, fetch) for each in place.brought(fetch)]
+        return tuple(fields), tuple(self.additions(place, fetch, "each"))
+
     def take_entities(self, fetch: int, gatherings: list[Gathering]) -> list[str]:
         lines: list[str] = []
         data = [f"class Data{fetch}(Struct, gc=False):"]
         body: list[str] = []
         for number, gathering in enumerate(gatherings):
-            declared: dict[tuple[str, ...], str] = {}
-            decoders: dict[str, str] = {}
-            attributes: list[str] = []
+            answers: dict[tuple[tuple[str, ...], tuple[str, ...]], str] = {}
+            takers: list[str] = []
             for place, _ in gathering.stations:
-                brought = [each for each in place.slots.values() if each.source == fetch]
-                attributes = [each.attribute for each in brought]
-                text = tuple(self.declared(each, later=False) for each in brought)
-                if text not in declared:
-                    declared[text] = f"Entity{fetch}_{number}_{len(declared)}"
-                    lines += [f"class {declared[text]}(Struct, kw_only=True, gc=False):"]
-                    lines += [*(text or ("    pass",)), "", ""]
-                decoders[place.class_name] = declared[text]
-            answer = next(iter(declared.values())) if len(declared) == 1 else "Raw"
-            data.append(f'    entities_{number}: list[{answer}] = field(name="{gathering.entity.alias}")')
+                fields, additions = answer = self.answer(place, fetch)
+                if answer not in answers:
+                    answers[answer] = class_name = f"Entity{fetch}_{number}_{len(answers)}"
+                    lines += [
+                        f"class {class_name}(Struct, kw_only=True, gc=False):",
+                        *(fields or ("    pass",)),
+                        "",
+                        "",
+                    ]
+                    lines += [f"def add_{class_name}(each, answer):"]
+                    lines += [*(f"    {each}" for each in additions or ("pass",)), "", ""]
+                class_name = answers[answer]
+                takers.append(f"    {place.class_name}: (Decoder({class_name}).decode, add_{class_name}),")
+            alike = len(answers) == 1
+            of = next(iter(answers.values())) if alike else "Raw"
+            data.append(f'    entities_{number}: list[{of}] = field(name="{gathering.entity.alias}")')
             body += [
                 f"    answers = reply.data.entities_{number}",
                 f"    slots = waiting[{number}]",
                 "    if len(answers) != len(slots):",
                 '        raise Astray("not every representation was answered")',
             ]
-            if len(declared) > 1:
-                lines += [f"decoders_{fetch}_{number} = {{"]
-                lines += [f"    {place}: Decoder({of}).decode," for place, of in decoders.items()]
-                lines += ["}", "", ""]
+            each_of = ["    for slot, answer in zip(slots.values(), answers):", "        for each in slot:"]
+            if not alike:
+                lines += [f"takers_{fetch}_{number} = {{", *takers, "}", "", ""]
                 body += [
-                    "    for slot, answer in zip(slots.values(), answers):",
-                    "        for each in slot:",
-                    f"            fill(each, decoders_{fetch}_{number}[each.__class__](answer))",
+                    *each_of,
+                    f"            decode, add = takers_{fetch}_{number}[each.__class__]",
+                    "            add(each, decode(answer))",
                 ]
-            elif attributes:
-                body += ["    for slot, answer in zip(slots.values(), answers):", "        for each in slot:"]
-                body += [f"            each.{attribute} = answer.{attribute}" for attribute in attributes]
+            elif additions:
+                body += [*each_of, *(f"            {each}" for each in additions)]
             recurs = self.recurs(gathering)
             if recurs is not None:
                 body.append(f"    run.known_{recurs}.update(zip(slots, answers))")
@@ -337,16 +391,17 @@ class _Writer:
     # --- the root ---------------------------------------------------------------------------------------------------------
 
     def take_root(self, fetch: int) -> list[str]:
-        root = self.layout.root
-        brought = [each for each in root.slots.values() if each.source == fetch]
+        place = self.layout.roots[fetch]
         lines: list[str] = []
-        if root.base == fetch:
-            lines += [f"Data{fetch} = {root.class_name}", "", ""]
+        if place.base == fetch:
+            lines += [f"Data{fetch} = {place.class_name}", "", ""]
             filled = ["    run.root = reply.data"]
         else:
             lines += [f"class Data{fetch}(Struct, kw_only=True, gc=False):"]
-            lines += [*(self.declared(each, later=False) for each in brought), "", ""]
-            filled = [f"    run.root.{each.attribute} = reply.data.{each.attribute}" for each in brought]
+            lines += [*([self.declared(each, fetch) for each in place.brought(fetch)] or ["    pass"]), "", ""]
+            every = "(run.root,)" if place is self.layout.root else f"objects_{place.number}(run)"
+            filled = ["    answer = reply.data", f"    for of in {every}:"]
+            filled += [f"        {each}" for each in self.additions(place, fetch, "of") or ("pass",)]
         lines += [*self.reply(fetch), "", ""]
         lines += [f"def take_{fetch}(run, waiting, reply):", f"    reply = decode_{fetch}(reply)"]
         return [*lines, "    if reply.errors:", '        raise Astray("there are errors")', *filled]
@@ -354,7 +409,7 @@ class _Writer:
     def begin(self) -> list[str]:
         stations = [f"    run.objects_{number} = None" for number in self.stations]
         root = self.layout.root
-        first = "None" if root.base is not None else f"{root.class_name}()"
+        first = "None" if root.base in self.layout.roots else f"{root.class_name}()"
         found = [self.recurs(each) for several in self.layout.gatherings.values() for each in several]
         known = [f"    run.known_{number} = {{}}" for number in sorted({each for each in found if each is not None})]
         return ["def begin(run):", f"    run.root = {first}", *stations, *known]
@@ -418,6 +473,8 @@ def treated(place: Place) -> bool:
 
 def identity(place: Place) -> list[Slot] | None:
     """What makes two objects of a place equal, where their base says nothing else of them; otherwise None."""
+    if place.parent is None or len(place.parent[1].names) > 1:
+        return None
     own = [each for each in place.slots.values() if each.source == place.base]
     return own if own and all(map(is_name, own)) else None
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from msgspec import Struct
-
-from gateway.execution.representations import copy_fields
+from gateway.execution.representations import copy_fields, merged
 from gateway.plan import RequiredField
+
+__all__ = ["Astray", "copied", "join", "merged", "shape_any"]
 
 
 class Astray(Exception):
@@ -27,10 +27,19 @@ def copied(value: Any, fields: tuple[RequiredField, ...]) -> Any:
     return found
 
 
-def fill(of: Struct, answer: Struct) -> None:
-    """Give an object what an entity's answer has."""
-    for name in answer.__struct_fields__:
-        setattr(of, name, getattr(answer, name))
+def join(known: Any, given: Any, adds: Mapping[tuple[type, type], Callable[[Any, Any], None]]) -> None:
+    """Add what a fetch tells of objects that another one brought, by the classes of both. Raises Astray where the two do
+    not tell of the same objects."""
+    if known is None and given is None:
+        return
+    if known.__class__ is list and given.__class__ is list and len(known) == len(given):
+        for one, other in zip(known, given, strict=True):
+            join(one, other, adds)
+        return
+    add = adds.get((known.__class__, given.__class__))
+    if add is None:
+        raise Astray("two fetches do not tell of the same objects")
+    add(known, given)
 
 
 def shape_any(of: Any, shapes: Mapping[type, Callable[[Any], Any]]) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import linecache
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from graphql import parse
+from starlette.requests import Request
 
 from gateway.config import Settings
 from gateway.execution.compiled import Heat, Program, Programs, Unsuited
@@ -15,9 +17,10 @@ from gateway.execution.compiled.program import RUNS
 from gateway.execution.projection import Projection
 from gateway.execution.transport import FetchContext, SubgraphAddress
 from gateway.operation import normalise
-from gateway.plan import OperationKind, Rename
+from gateway.plan import ContextVariable, OperationKind, Rename
 from tests.gateway.execution.bench import Bench, bench, entity_fetch, plan_of, representation, root_fetch
 from tests.gateway.execution.test_executor import API, LIST, PRODUCTS, STOCK, catalog, inventory
+from tests.kit.fake_subgraphs import FakeSubgraph
 
 NOBODY = FetchContext()
 SETTINGS = Settings()
@@ -120,37 +123,34 @@ async def test_equal_objects_become_one() -> None:
 @pytest.mark.parametrize(
     ("document", "fetches", "reason"),
     [
-        (
-            "mutation { sell(sku: 1) { sku } }",
-            [root_fetch(0, "catalog", "mutation { sell(sku: 1) { sku } }")],
-            "mutation",
-        ),
         ("{ products { sku name } }", [root_fetch(0, "catalog", "{ products { sku } }")], "nobody brings name"),
         (
-            "{ products { name } }",
-            [
-                root_fetch(
-                    0, "catalog", "{ products { x: name } }", renames=(Rename(path=(), source="x", target="name"),)
-                )
-            ],
-            "renames",
-        ),
-        (
-            "{ products { name } }",
+            "{ products { lot } }",
             [
                 LIST,
-                entity_fetch(1, "x", ("products", "@"), "... on Product { name }", representation("Product", "sku")),
+                entity_fetch(
+                    1,
+                    "x",
+                    ("products", "@"),
+                    "... on Product { lot }",
+                    representation("Product", "sku"),
+                    contexts=(ContextVariable(name="of", nullable=True, sources=()),),
+                ),
             ],
-            "brought by two fetches",
+            "contexts",
+        ),
+        (
+            "{ media { ... on Film { length } } }",
+            [root_fetch(0, "films", "{ media { id ... on Film { length } } }")],
+            "comes without its type",
         ),
         ('{ __type(name: "Query") { name } }', [], "nobody brings __type"),
     ],
 )
 def test_some_plans_are_left_to_the_interpreter(document: str, fetches: list[Any], reason: str) -> None:
     on = Bench(API, (), SETTINGS)
-    kind = OperationKind.MUTATION if document.startswith("mutation") else OperationKind.QUERY
     operation = normalise(parse(document), None, on.executor.schema)
-    heat = Heat(plan_of(*fetches, kind=kind), Projection(operation, on.executor.schema), "x")
+    heat = Heat(plan_of(*fetches), Projection(operation, on.executor.schema), "x")
     with pytest.raises(Unsuited, match=reason):
         on.executor.programs.make(heat, {})
 
@@ -197,3 +197,146 @@ async def test_a_bug_is_logged_with_its_line_and_costs_nobody_an_answer(
             answer = await on.executor.execute(executable, {}, NOBODY)
             assert [each["stock"] for each in (answer.data or {})["products"]] == [1, 2]
     assert outcomes() == {"broken": 1, "astray": 1}
+
+
+async def test_a_mutation_is_compiled_and_what_fails_of_it_is_not_done_twice(
+    outcomes: Callable[[], dict[str, int]],
+) -> None:
+    done: list[str] = []
+
+    def sell(*_: Any, sku: str) -> Any:
+        done.append(f"sell {sku}")
+        return ValueError("sold out") if sku == "a" else {"sku": sku}
+
+    shop = FakeSubgraph(
+        "shop",
+        "type Query { x: Int } type Mutation { sell(sku: ID!): Product } type Product { sku: ID! }",
+        {"Mutation.sell": sell},
+    )
+    document = "mutation ($s: ID!) { sell(sku: $s) { sku } }"
+    plan = plan_of(root_fetch(0, "shop", document, variables=("s",)), kind=OperationKind.MUTATION)
+    async with bench(API, shop) as on:
+        sold = await on.run(document, plan, {"s": "b"})
+        assert outcomes() == {"whole": 1}
+        refused = await on.run(document, plan, {"s": "a"})
+    assert sold.data == {"sell": {"sku": "b"}}
+    assert [each["path"] for each in refused.errors] == [["sell"]]
+    assert done == ["sell b", "sell a"]
+    assert outcomes() == {"whole": 1, "astray": 1}
+
+
+BRANDS = [
+    root_fetch(0, "catalog", "{ products { sku brand { id } } }"),
+    root_fetch(1, "makers", "{ products { brand { name country } } }"),
+]
+"""Two halves of a value without a key."""
+
+
+def makers(brands: list[Any]) -> FakeSubgraph:
+    return FakeSubgraph(
+        "makers",
+        "type Query { products: [Product] } type Product { brand: Brand } type Brand { name: String country: String }",
+        {"Query.products": lambda *_: [{"brand": each} for each in brands]},
+    )
+
+
+@pytest.mark.parametrize("late", [0, 1], ids=["the first answers late", "the second answers late"])
+async def test_a_value_that_two_subgraphs_tell_in_part_is_put_together_whoever_answers_first(
+    late: int, outcomes: Callable[[], dict[str, int]]
+) -> None:
+    both = [catalog(), makers([{"name": "Xi", "country": "GR"}, None])]
+    answered = asyncio.Event()
+
+    async def after_the_other(_: Request) -> None:
+        async with asyncio.timeout(10):
+            await answered.wait()
+
+    async with bench(API, *both) as on:
+        both[late].behaviour = after_the_other
+        post = on.transport.reply
+
+        async def told(address: SubgraphAddress, *given: Any, **rest: Any) -> bytes:
+            reply = await post(address, *given, **rest)
+            answered.set()
+            return reply
+
+        on.transport.reply = told  # type: ignore[method-assign]
+        answer = await on.run("{ products { brand { country id name } } }", plan_of(*BRANDS))
+    assert answer.encode() == (
+        b'{"data":{"products":[{"brand":{"country":"GR","id":"x","name":"Xi"}},{"brand":null}]}}'
+    )
+    assert outcomes() == {"whole": 1}
+
+
+@pytest.mark.parametrize(
+    "brands",
+    [
+        [None, None],
+        [{"name": "Xi"}, {"name": "Yo"}],
+        [{"name": "Xi"}],
+    ],
+    ids=["one has it alone", "one has more of it", "one has fewer"],
+)
+async def test_halves_that_do_not_fit_are_interpreted(
+    brands: list[Any], outcomes: Callable[[], dict[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = []
+    for compile_after in ("1", "0"):
+        monkeypatch.setenv("GALLERIA_COMPILE_AFTER", compile_after)
+        async with bench(API, catalog(), makers(brands)) as on:
+            answers.append(await on.run("{ products { sku brand { id name } } }", plan_of(*BRANDS)))
+    assert answers[0].encode() == answers[1].encode()
+    assert outcomes() == {"astray": 1}
+
+
+async def test_a_leaf_is_taken_from_whoever_knows_it(outcomes: Callable[[], dict[str, int]]) -> None:
+    again = entity_fetch(
+        1, "inventory", ("products", "@"), "... on Product { size stock }", representation("Product", "sku")
+    )
+    store = inventory(lambda given: {"size": "from the stock", "stock": 1})
+    store.sdl = store.sdl.replace("@external", "")
+    async with bench(API, catalog(), store) as on:
+        first = root_fetch(0, "catalog", "{ products { sku size } }")
+        answer = await on.run("{ products { size stock } }", plan_of(first, again))
+    assert answer.data == {"products": [{"size": "L", "stock": 1}, {"size": "from the stock", "stock": 1}]}
+    assert outcomes() == {"whole": 1}
+
+
+async def test_a_root_type_is_asked_again_where_there_is_one(outcomes: Callable[[], dict[str, int]]) -> None:
+    clock = FakeSubgraph("clock", "type Query { now: Int }", {"Query.now": lambda *_: 9})
+    first = root_fetch(0, "catalog", "{ self { __typename } }")
+    again = root_fetch(1, "clock", "{ now }", path=("self",), depends_on=(0,))
+    shop = catalog(**{"Query.self": lambda *_: here})
+    async with bench(API, shop, clock) as on:
+        executable = on.prepare("{ self { t: now } }", plan_of(first, again))
+        here: Any = {}
+        found = await on.executor.execute(executable, {}, NOBODY)
+        assert found.encode() == b'{"data":{"self":{"t":9}}}'
+        here = None
+        nothing = await on.executor.execute(executable, {}, NOBODY)
+    assert nothing.encode() == b'{"data":{"self":null}}'
+    assert len(clock.requests) == 1
+    assert outcomes() == {"whole": 2}
+
+
+async def test_what_had_to_be_aliased_is_compiled(outcomes: Callable[[], dict[str, int]]) -> None:
+    both = FakeSubgraph(
+        "media",
+        "type Query { media: [Media] } interface Media { id: ID! } type Film implements Media { id: ID! length: Int } type Song implements Media { id: ID! length: String }",
+        {
+            "Query.media": lambda *_: [
+                {"id": "1", "__typename": "Film", "length": 90},
+                {"id": "2", "__typename": "Song", "length": "3:20"},
+            ]
+        },
+    )
+    fetch = root_fetch(
+        0,
+        "media",
+        "{ media { __typename ... on Song { length__of_Song: length } } }",
+        renames=(Rename(path=("media", "@"), source="length__of_Song", target="length", only_types=("Song",)),),
+    )
+    async with bench(API, both) as on:
+        answer = await on.run("{ media { ... on Song { length } } }", plan_of(fetch))
+    assert answer.encode() == b'{"data":{"media":[{},{"length":"3:20"}]}}'
+    assert outcomes() == {"whole": 1}

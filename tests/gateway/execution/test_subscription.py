@@ -24,6 +24,8 @@ from gateway.plan import Fetch, OperationKind
 from tests.gateway.execution.bench import Bench, bench, entity_fetch, plan_of, representation
 from tests.kit.fake_subgraphs import FakeSubgraph, listening
 
+pytestmark = pytest.mark.usefixtures("way")
+
 API = """
 type Query { x: Int }
 type Subscription { stock(of: ID): Level }
