@@ -21,8 +21,8 @@ JSON_HEADERS: Final = {
     "accept": "application/graphql-response+json, application/json",
 }
 """Of every fetch."""
-LINES_REMEMBERED_MAX: Final = 2048
-"""Header lines: the identity and the trace of a request are sent with each of its fetches, an identity for longer."""
+NAMES_REMEMBERED_MAX: Final = 256
+"""Header names, of which there are few."""
 
 _PATH: Final = r"[A-Za-z0-9\-._~!$&'()*+,;=:@%/]*"
 _URL: Final = re.compile(
@@ -72,9 +72,15 @@ def header_lines(headers: Mapping[str, str]) -> bytes:
     return b"".join([_line(name, value) for name, value in headers.items()])
 
 
-@lru_cache(maxsize=LINES_REMEMBERED_MAX)
 def _line(name: str, value: str) -> bytes:
-    # Neither is shown: a value may be a secret.
-    if _NAME.fullmatch(name) is None or name.lower() in _FRAMING or _VALUE.fullmatch(value) is None:
+    # What is printable ASCII is most quickly known to be a value, and nearly all are.
+    plain = value.isascii() and value.isprintable()
+    if not _may_be_said(name) or not (plain or _VALUE.fullmatch(value)):
+        # Neither is shown: a value may be a secret.
         raise ValueError("a header that cannot be sent")
     return f"{name}: {value}\r\n".encode("latin-1")
+
+
+@lru_cache(maxsize=NAMES_REMEMBERED_MAX)
+def _may_be_said(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None and name.lower() not in _FRAMING

@@ -38,13 +38,14 @@ class Trace(NamedTuple):
 
 def continued(parent: str | None, state: str | None = None) -> Trace:
     """A new span of the caller's trace, or of a new one where the caller has none or names it in no valid form."""
-    span = random.getrandbits(64) or 1
     if parent:
         trace, flags = _read(parent)
         if trace:
             kept = state if state and len(state) <= TRACESTATE_CHARACTERS_MAX else ""
-            return Trace(f"00-{trace}-{span:016x}-{flags & _SAMPLED:02x}", kept)
-    return Trace(f"00-{random.getrandbits(128) or 1:032x}-{span:016x}-01")
+            return Trace(f"00-{trace}-{random.getrandbits(64) or 1:016x}-{flags & _SAMPLED:02x}", kept)
+    # Neither number may be zero, hence a bit of each that is never.
+    both = f"{random.getrandbits(192) | 1 << 64 | 1:048x}"
+    return Trace(f"00-{both[:32]}-{both[32:]}-01")
 
 
 def _read(parent: str) -> tuple[str, int]:

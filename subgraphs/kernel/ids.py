@@ -8,14 +8,16 @@ millisecond (or when the clock steps back) the chance part of the last one is co
 from __future__ import annotations
 
 import hashlib
-import secrets
+import os
 import threading
 import time
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 # Two letters at a time: an identity is made for every request.
 _PAIRS = [one + other for one in _ALPHABET for other in _ALPHABET]
-_SHIFTS = range(120, -1, -10)
+_HIGH_SHIFTS = tuple(range(50, -1, -10))
+_LOW_SHIFTS = tuple(range(60, -1, -10))
+_LOW_MASK = (1 << 70) - 1
 _VALUES = {letter: value for value, letter in enumerate(_ALPHABET)}
 _CHANCE_BITS = 80
 _CHANCE_MASK = (1 << _CHANCE_BITS) - 1
@@ -27,16 +29,25 @@ _last = 0
 
 
 def _encode(number: int) -> str:
-    return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
+    # In halves: of a large number each shift makes another large one.
+    high, low = number >> 70, number & _LOW_MASK
+    return "".join(
+        [_PAIRS[high >> shift & 1023] for shift in _HIGH_SHIFTS]
+        + [_PAIRS[low >> shift & 1023] for shift in _LOW_SHIFTS]
+    )
+
+
+def _chance() -> int:
+    return int.from_bytes(os.urandom(_CHANCE_BITS // 8), "big")
 
 
 def ulid(*, at_ms: int | None = None) -> str:
     """A new ULID, greater than every one this process made before unless ``at_ms`` fixes its time part."""
     if at_ms is not None:
-        return _encode(_checked(at_ms) << _CHANCE_BITS | secrets.randbits(_CHANCE_BITS))
+        return _encode(_checked(at_ms) << _CHANCE_BITS | _chance())
     global _last
     with _lock:
-        fresh = time.time_ns() // 1_000_000 << _CHANCE_BITS | secrets.randbits(_CHANCE_BITS)
+        fresh = time.time_ns() // 1_000_000 << _CHANCE_BITS | _chance()
         _last = max(fresh, _last + 1)
         return _encode(_last)
 
