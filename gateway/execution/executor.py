@@ -1,7 +1,8 @@
 """Runs a plan: each fetch starts when *its* inputs are there, all write into one tree, the projection shapes the answer.
 
-What belongs here: the order of fetches, and putting the pieces of a request and of its reply where they go. What does
-not: how bytes travel (transport), how objects are found and merged (representations), what the client sees (projection).
+What belongs here: one request on its way, the pieces of what is sent and of what is answered put where they go. What does
+not: which step comes when (executable), how bytes travel (transport), how objects are found and merged (representations),
+what the client sees (projection) and where it is told of errors (trouble).
 
 A fetch that fails leaves its part of the tree empty and stops nobody. Its errors are placed at the very end, when the
 tree knows all the runtime types it ever will, so that a fetch and the one beside it need not agree on who comes first.
@@ -10,21 +11,21 @@ tree knows all the runtime types it ever will, so that a fetch and the one besid
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor as ThreadExecutor
 from copy import deepcopy
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from graphql import FieldNode, GraphQLSchema, InlineFragmentNode, OperationDefinitionNode, SelectionSetNode, parse
+from graphql import GraphQLSchema
 
 from gateway.config import Settings
 from gateway.errors import SubgraphError, SubgraphReplyInvalid
 from gateway.exchange import GraphQLResponse, encode
 from gateway.execution.compiled import CHUNKS_AT_ONCE_MAX, Heat, Programs
-from gateway.execution.errors import ERRORS_MAX, Report, ResponsePath
+from gateway.execution.errors import ERRORS_MAX, Report
+from gateway.execution.executable import Course, Executable, Step, Variables, holds
 from gateway.execution.introspection import Introspection
-from gateway.execution.projection import ObjectNode, Projection, client_paths
+from gateway.execution.projection import Projection
 from gateway.execution.replies import response_in
 from gateway.execution.representations import (
     Entities,
@@ -34,108 +35,16 @@ from gateway.execution.representations import (
     by_context,
     merge,
     objects_at,
-    places_at,
     rename,
 )
 from gateway.execution.transport import FetchContext, SubgraphAddress, Transport
+from gateway.execution.trouble import Trouble, place
 from gateway.operation import Operation
-from gateway.plan import Fetch, Guard, OperationKind, QueryPlan
+from gateway.plan import OperationKind, QueryPlan
 from gateway.supergraph import Supergraph
 
-Variables: TypeAlias = Mapping[str, Any]
 Windows: TypeAlias = Mapping[int, "tuple[Window | None, ...]"]
 """Fetch id → of which objects each of its entity inputs is gathered; None: of none. Of all, where it is not named."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Executable:
-    """A plan and its operation, read once for all requests that run them. Equal only to itself."""
-
-    plan: QueryPlan
-    operation: Operation
-    steps: tuple[Step, ...]
-    upstream: Step | None
-    """The subscription at the source, for a plan that has one."""
-    projection: Projection
-    introspection: Introspection
-    has_contexts: bool
-    heat: Heat
-
-
-class Step:
-    """One fetch, as far as it is the same for all requests."""
-
-    __slots__ = ("_filled", "entities", "fetch", "followers", "prefix")
-
-    def __init__(self, fetch: Fetch, followers: tuple[int, ...]) -> None:
-        self.fetch = fetch
-        self.followers = followers
-        self.entities = tuple(Entities(each) for each in fetch.entities)
-        head = {"query": fetch.document}
-        if fetch.operation_name is not None:
-            head["operationName"] = fetch.operation_name
-        self.prefix = encode(head)[:-1]
-        self._filled: dict[str, tuple[str, ...]] | None = None
-
-    def sent(self, variables: Variables) -> dict[str, Any]:
-        """Those of the client's variables that the fetch names; one that was left out is left out here too."""
-        return {name: variables[name] for name in self.fetch.variables if name in variables}
-
-    def body(self, variables: Variables) -> bytes:
-        if not variables:
-            return self.prefix + b"}"
-        return self.prefix + b',"variables":' + encode(variables) + b"}"
-
-    def filled(self, alias: str | None) -> tuple[str, ...]:
-        """The canonical keys that this fetch fills in each of its objects; of one ``_entities`` selection, by alias.
-
-        Asked when the fetch has failed, hence only then read from its document.
-        """
-        if self._filled is None:
-            self._filled = self._read_filled()
-        return self._filled.get(alias or "", ())
-
-    def _read_filled(self) -> dict[str, tuple[str, ...]]:
-        definition = parse(self.fetch.document, no_location=True).definitions[0]
-        assert isinstance(definition, OperationDefinitionNode)
-        canonical = {each.source: each.target for each in self.fetch.renames if not each.path}
-        if not self.entities:
-            return {"": _keys(definition.selection_set, canonical)}
-        return {
-            _response_key(node): _keys(node.selection_set, canonical)
-            for node in definition.selection_set.selections
-            if isinstance(node, FieldNode) and node.selection_set is not None
-        }
-
-
-def _keys(selections: SelectionSetNode, canonical: Mapping[str, str]) -> tuple[str, ...]:
-    found = [canonical.get(key, key) for key in (_response_key(node) for node in _fields(selections))]
-    return tuple(key for key in dict.fromkeys(found) if key != "__typename")
-
-
-def _fields(selections: SelectionSetNode) -> Iterator[FieldNode]:
-    for node in selections.selections:
-        if isinstance(node, FieldNode):
-            yield node
-        elif isinstance(node, InlineFragmentNode):
-            yield from _fields(node.selection_set)
-
-
-def _response_key(node: FieldNode) -> str:
-    return node.alias.value if node.alias else node.name.value
-
-
-@dataclass(slots=True)
-class Trouble:
-    """Something that went wrong with a fetch, kept until the tree is complete."""
-
-    step: Step
-    error: SubgraphError | Object
-    """The failure of the whole, or an entry of the subgraph's own ``errors``."""
-    sent: list[Gathered] = field(default_factory=list)
-    """Of an entity fetch: what was sent, an item a selection."""
-    whole: bool = False
-    """The reply had errors alone: whatever the fetch was to bring is missing because of them."""
 
 
 class Executor:
@@ -219,40 +128,6 @@ class Executor:
         return await Execution(self, executable, variables, context, errors).answer(event)
 
 
-class _Course:
-    """Steps on their way. No closures: each would keep what the request holds until the collector comes."""
-
-    __slots__ = ("do", "group", "steps", "waiting")
-
-    def __init__(self, steps: tuple[Step, ...], do: Callable[[Step], Awaitable[None]]) -> None:
-        self.steps = steps
-        self.do = do
-        self.waiting = [0] * len(steps)
-        for step in steps:
-            for follower in step.followers:
-                self.waiting[follower] += 1
-
-    async def run(self) -> None:
-        ready = [step for step, count in zip(self.steps, self.waiting, strict=True) if not count]
-        async with asyncio.TaskGroup() as self.group:
-            for step in ready:
-                self.group.create_task(self.follow(step))
-
-    async def follow(self, step: Step) -> None:
-        # What follows goes on in the same task; only what goes on beside it needs one of its own.
-        following: Step | None = step
-        while following is not None:
-            done, following = following, None
-            await self.do(done)
-            for each in done.followers:
-                self.waiting[each] -= 1
-                if not self.waiting[each]:
-                    if following is None:
-                        following = self.steps[each]
-                    else:
-                        self.group.create_task(self.follow(self.steps[each]))
-
-
 class Execution:
     """One request on its way."""
 
@@ -324,7 +199,7 @@ class Execution:
             await self.run_graph(self.fetch)
         shape = self.executable.projection.shape(self.variables)
         for trouble in self.trouble:
-            self.place(trouble, shape)
+            place(trouble, self.tree, shape, self.report)
         data = shape.complete(self.tree, None, self.report)
         return GraphQLResponse(data=data, errors=tuple(self.report.entries))
 
@@ -334,7 +209,7 @@ class Execution:
         if len(steps) == 1:
             await do(steps[0])
             return
-        await _Course(steps, do).run()
+        await Course(steps, do).run()
 
     async def fetch(self, step: Step) -> None:
         """Sends one fetch, if it has anything to ask, and merges what comes back. Never raises a ``SubgraphError``."""
@@ -502,85 +377,6 @@ class Execution:
         """An answer for one more place: what lies below may differ by what encloses it, if the plan has contexts."""
         return deepcopy(answer) if self.executable.has_contexts else answer
 
-    def place(self, trouble: Trouble, shape: ObjectNode) -> None:
-        """Puts one error on the client's paths and into the report."""
-        error = trouble.error
-        if isinstance(error, SubgraphError):
-            self.report.failure(error, self.missing(trouble, shape))
-            return
-        inside = _path(error)
-        paths = (
-            self.entity_paths(trouble, inside, shape)
-            if trouble.step.entities
-            else self.root_paths(trouble, inside, shape)
-        )
-        if paths is None:
-            # An error that says no place, or one we did not ask about, is about the whole request.
-            paths = self.missing(trouble, shape)
-        elif not paths:
-            return
-        self.report.answered(trouble.step.fetch.subgraph, error, paths)
-        if trouble.whole:
-            self.report.excuse(self.missing(trouble, shape))
-
-    def root_paths(self, trouble: Trouble, inside: ResponsePath, shape: ObjectNode) -> list[ResponsePath] | None:
-        """The client's paths of an error; empty where the client asked for nothing there, None where it has no place."""
-        rest = _renamed(trouble.step, inside) if inside else ()
-        places = [(*path, *rest) for path, _ in places_at(self.tree, trouble.step.fetch.path) if rest]
-        return [path for place in places for path in client_paths(shape, self.tree, place)] if places else None
-
-    def entity_paths(self, trouble: Trouble, inside: ResponsePath, shape: ObjectNode) -> list[ResponsePath] | None:
-        """``_entities/3/price``: the client's ``price`` in every object that representation 3 stands for."""
-        if len(inside) < 2 or not isinstance(inside[1], int):
-            return None
-        for entities, gathered in zip(trouble.step.entities, trouble.sent, strict=True):
-            if entities.alias != inside[0] or not 0 <= inside[1] < len(gathered.slots):
-                continue
-            found = self.waiting(entities, gathered.slots[inside[1] : inside[1] + 1])
-            rest = _renamed(trouble.step, inside[2:])
-            if rest:
-                places = [(*path, *rest) for path, _ in found]
-                return [path for place in places for path in client_paths(shape, self.tree, place)]
-            keys = trouble.step.filled(entities.alias)
-            return [each for path, of in found for each in self.missing_in(path, of, keys, shape)] or None
-        return None
-
-    def missing(self, trouble: Trouble, shape: ObjectNode) -> list[ResponsePath]:
-        """Where the client misses what this fetch was to bring and nobody else brought."""
-        step = trouble.step
-        if not step.entities:
-            found = list(places_at(self.tree, step.fetch.path))
-            return [each for path, of in found for each in self.missing_in(path, of, step.filled(None), shape)]
-        return [
-            each
-            for entities, gathered in zip(step.entities, trouble.sent, strict=True)
-            for path, of in self.waiting(entities, gathered.slots)
-            for each in self.missing_in(path, of, step.filled(entities.alias), shape)
-        ]
-
-    def waiting(self, entities: Entities, slots: list[list[Object]]) -> list[tuple[ResponsePath, Object]]:
-        """The objects of these slots with their places; one object may have several."""
-        wanted = {id(each) for slot in slots for each in slot}
-        return [(path, each) for at in entities.paths for path, each in places_at(self.tree, at) if id(each) in wanted]
-
-    def missing_in(
-        self, path: ResponsePath, of: Object, keys: tuple[str, ...], shape: ObjectNode
-    ) -> list[ResponsePath]:
-        """The client's paths of those keys the object is without; its own path if the client asked for none of them."""
-        missing = [(*path, key) for key in keys if of.get(key) is None]
-        if not missing:
-            return []
-        here = client_paths(shape, self.tree, path)
-        below = [each for place in missing for each in client_paths(shape, self.tree, place)]
-        return [each for each in below if each not in here] or [each for each in here if each]
-
-
-def holds(guard: Guard, variables: Variables) -> bool:
-    """Whether any of the guard's conjunctions does; the empty guard always holds."""
-    return not guard or any(
-        all((variables.get(name) is True) is wanted for name, wanted in conjunction) for conjunction in guard
-    )
-
 
 def _too_deep(step: Step) -> SubgraphReplyInvalid:
     """Two replies that nest deeper at one place than they can be merged."""
@@ -591,15 +387,3 @@ def _too_deep(step: Step) -> SubgraphReplyInvalid:
 def _errors(reply: Object) -> list[Any]:
     """The subgraph's own errors, no more of them than there will be places to look for."""
     return (reply.get("errors") or [])[: ERRORS_MAX + 1]
-
-
-def _path(error: Any) -> ResponsePath:
-    path = error.get("path") if isinstance(error, dict) else None
-    return tuple(path) if isinstance(path, list) and all(each.__class__ in (str, int) for each in path) else ()
-
-
-def _renamed(step: Step, path: ResponsePath) -> ResponsePath:
-    if not step.fetch.renames:
-        return path
-    canonical = {each.source: each.target for each in step.fetch.renames}
-    return tuple(canonical.get(each, each) if isinstance(each, str) else each for each in path)

@@ -30,10 +30,13 @@ from typing import Any, TypeAlias
 
 from gateway.exchange import GraphQLResponse, Pending
 from gateway.execution.errors import ResponsePath, written
-from gateway.execution.executor import Executable, Execution, Executor, Step, Variables, Windows
-from gateway.execution.projection import NOTHING_LATER, Deferred, Later, StreamNode, shows
+from gateway.execution.executable import Executable, Step, Variables
+from gateway.execution.executor import Execution, Executor, Windows
+from gateway.execution.nodes import Deferred, StreamNode, shows
+from gateway.execution.projection import NOTHING_LATER, Later
 from gateway.execution.representations import EVERYTHING, Window
 from gateway.execution.transport import FetchContext
+from gateway.execution.trouble import place
 from gateway.incremental import Delivery, Increment, Payload
 from gateway.operation import Field, Operation, Selection, Stream
 from gateway.plan import EACH, OperationKind, Path, TypeFilter
@@ -268,7 +271,7 @@ class _Delivery:
             for step in tail.steps:
                 tasks[step.fetch.id] = group.create_task(fetch(step))
         for trouble in execution.trouble:
-            execution.place(trouble, self.whole)
+            place(trouble, execution.tree, self.whole, execution.report)
         for id in tail.streams:
             self.left[-id] -= 1
 
@@ -307,7 +310,7 @@ class _Delivery:
             self.told.add(part)
             for trouble in self.execution.trouble:
                 if self.owner[trouble.step.fetch.block] == part:
-                    self.execution.place(trouble, self.whole)
+                    place(trouble, self.execution.tree, self.whole, self.execution.report)
 
     def announce(self, deferred: list[Deferred], data: Any, above: ResponsePath) -> tuple[Pending, ...]:
         """What the projection left for later, as far as a null did not take away what it is of."""

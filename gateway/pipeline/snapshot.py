@@ -17,7 +17,8 @@ from graphql import OperationDefinitionNode
 from gateway.config import Settings
 from gateway.errors import GatewayError
 from gateway.exchange import GraphQLResponse
-from gateway.execution.executor import Executable, Executor
+from gateway.execution.executable import Executable
+from gateway.execution.executor import Executor
 from gateway.execution.transport import Transport
 from gateway.incremental import with_directives
 from gateway.operation import Operation, normalise

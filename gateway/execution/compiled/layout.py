@@ -2,7 +2,7 @@
 
 Theory of operation
 -------------------
-The plan's documents and the client's shape (``projection.ObjectNode``) are read side by side into a tree of *places*. A
+The plan's documents and the client's shape (``nodes.ObjectNode``) are read side by side into a tree of *places*. A
 place is an object position for one object type; its fields are those of its *base*, the fetch whose document creates
 the object, and those that other fetches add: an entity fetch to the objects it was sent for, any fetch to a value that
 another one tells in part. All of it is known before any answer is: which fields there are, of which type, whether they may
@@ -24,7 +24,7 @@ from graphql import FieldNode, InlineFragmentNode, OperationDefinitionNode, Sele
 from graphql.language import BooleanValueNode, DirectiveNode
 
 from gateway.execution.compiled.places import TYPENAME, Gathering, Layout, Place, Slot, attribute
-from gateway.execution.projection import (
+from gateway.execution.nodes import (
     AbstractNode,
     DeferringNode,
     EnumNode,

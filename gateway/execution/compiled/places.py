@@ -10,7 +10,7 @@ import keyword
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.execution.projection import ObjectNode
+from gateway.execution.nodes import ObjectNode
 from gateway.plan import EntityInput, Fetch, Representation
 
 TYPENAME: Final = "__typename"
@@ -75,6 +75,16 @@ class Place:
     @property
     def class_name(self) -> str:
         return f"{self.type_name.strip('_') or 'Object'}{self.number}"
+
+    @property
+    def variable(self) -> str:
+        """What one of its objects is called in a function."""
+        return f"{attribute(self.parent[1].key) if self.parent else 'root'}_{self.number}"
+
+    @property
+    def where(self) -> str:
+        """For people."""
+        return f"{self.type_name} at {'.'.join(self.path) or 'the root'}"
 
     def class_in(self, fetch: int) -> str:
         """The class of its objects in a fetch's answer: another one where the fetch adds to what is there."""

@@ -11,7 +11,8 @@ from typing import Any, Final, TypeAlias
 from gateway.execution.compiled.layout import Unsuited, layout
 from gateway.execution.compiled.program import BROKEN, Program
 from gateway.execution.compiled.source import source
-from gateway.execution.projection import ObjectNode, Projection
+from gateway.execution.nodes import ObjectNode
+from gateway.execution.projection import Projection
 from gateway.plan import QueryPlan
 from gateway.supergraph import Supergraph
 from subgraphs.chassis.telemetry import logger

@@ -21,10 +21,13 @@ What belongs here: text. What does not: what is read into a layout, and when the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from gateway.execution.compiled.places import TYPENAME, Gathering, Layout, Place, Slot, attribute
+from gateway.execution.compiled.classes import class_of, declared, out_class
+from gateway.execution.compiled.objects import is_name, objects
+from gateway.execution.compiled.places import TYPENAME, Gathering, Layout, Place
+from gateway.execution.compiled.shaping import shape, treated
 from gateway.plan import Representation, RequiredField
 
 PRELUDE = """\
@@ -72,10 +75,10 @@ class _Writer:
     def write(self) -> str:
         parts = [PRELUDE]
         # What is below is declared first.
-        parts += ["\n".join(self.class_of(place)) for place in reversed(self.layout.places)]
-        parts += ["\n".join(self.out_class(place)) for place in reversed(self.layout.places) if place.converted]
+        parts += ["\n".join(class_of(place)) for place in reversed(self.layout.places)]
+        parts += ["\n".join(out_class(place)) for place in reversed(self.layout.places) if place.converted]
         parts += ["\n".join(self.more(place, fetch)) for place, fetch in reversed(list(self.joined()))]
-        parts += ["\n".join(self.objects(place)) for place in self.stations.values()]
+        parts += ["\n".join(objects(place, self.stations)) for place in self.stations.values()]
         for fetch in self.layout.fetches:
             if fetch.id in self.layout.gatherings:
                 gatherings = self.layout.gatherings[fetch.id]
@@ -83,53 +86,10 @@ class _Writer:
                 parts.append("\n".join(self.take_entities(fetch.id, gatherings)))
             else:
                 parts.append("\n".join(self.take_root(fetch.id)))
-        parts += ["\n".join(self.shape(place)) for place in reversed(self.layout.places) if treated(place)]
+        parts += ["\n".join(shape(place)) for place in reversed(self.layout.places) if treated(place)]
         parts += ["\n".join(self.adds.values())] if self.adds else []
         parts += ["\n".join(self.begin()), "\n".join(self.finish())]
         return "\n\n".join(parts) + "\n"
-
-    # --- classes ----------------------------------------------------------------------------------------------------------
-
-    def class_of(self, place: Place) -> list[str]:
-        options = "kw_only=True, gc=False"
-        if place.tagged:
-            options += f', tag="{place.type_name}", tag_field="{TYPENAME}"'
-        lines = [f"class {place.class_name}(Struct, {options}):", f'    """{where(place)}"""', ""]
-        declared: list[Slot] = []
-        for _, key, node, _, _ in place.node.fields:
-            if node is None:
-                if not place.converted and not place.tagged:
-                    lines.append(self.constant(place, TYPENAME))
-            elif place.slots[key] not in declared:
-                declared.append(place.slots[key])
-                lines.append(self.declared(declared[-1], place.base))
-        return lines + [self.declared(each, place.base) for each in place.hidden]
-
-    def out_class(self, place: Place) -> list[str]:
-        lines = [f"class Shown{place.class_name}(Struct, kw_only=True, gc=False):"]
-        for response_key, _, node, _, _ in place.node.fields:
-            if node is None:
-                lines.append(self.constant(place, response_key))
-            else:
-                name = attribute(response_key)
-                renamed = "" if name == response_key else f' = field(name="{response_key}")'
-                lines.append(f"    {name}: Any{renamed}")
-        return lines if len(lines) > 1 else [*lines, "    pass"]
-
-    def constant(self, place: Place, response_key: str) -> str:
-        text, name = place.node.typename, attribute(response_key)
-        default = f'"{text}"' if name == response_key else f'field(default="{text}", name="{response_key}")'
-        return f'    {name}: Literal["{text}"] = {default}'
-
-    def declared(self, slot: Slot, fetch: int) -> str:
-        """The field as a fetch's answer has it, unset where another fetch brings it."""
-        later = fetch not in slot.names
-        text = "Any" if later else slot.annotation(fetch)
-        name = slot.names.get(fetch, slot.key)
-        options = [*(["default=UNSET"] if later else []), *([f'name="{name}"'] if slot.attribute != name else [])]
-        if options:
-            text += f" = field({', '.join(options)})"
-        return f"    {slot.attribute}: {text}" + (f"  # from [{slot.source}]" if later else "")
 
     # --- what a fetch adds ------------------------------------------------------------------------------------------------
 
@@ -148,7 +108,7 @@ class _Writer:
             options += f', tag="{place.type_name}", tag_field="{TYPENAME}"'
         return [
             f"class {place.class_in(fetch)}(Struct, {options}):",
-            *([self.declared(each, fetch) for each in place.brought(fetch)] or ["    pass"]),
+            *([declared(each, fetch) for each in place.brought(fetch)] or ["    pass"]),
             "",
             "",
             f"def add_{place.class_in(fetch)}(of, answer):",
@@ -171,67 +131,6 @@ class _Writer:
             else:
                 found.append(f"{here} = merged({here}, {given})")
         return found
-
-    # --- the way to a place -----------------------------------------------------------------------------------------------
-
-    def walk(self, place: Place) -> tuple[list[str], str, str]:
-        """Lines that lead from the nearest place whose objects are known to the objects of this one; the variable that
-        holds one, and what to assign to for another to be in its stead (nothing, if there is no such place)."""
-        if place.parent is None:
-            return ["root = run.root"], "root", ""
-        above, slot = place.parent
-        if above.number in self.stations:
-            lines, holder = [f"for {name(above)} in objects_{above.number}(run):"], name(above)
-        else:
-            lines, holder, _ = self.walk(above)
-        indent = indentation(lines)
-        value, stead = f"{holder}.{slot.attribute}", f"{holder}.{slot.attribute}"
-        for depth in range(len(slot.levels) - 1):
-            of = f"items{place.number}_{depth}"
-            lines.append(f"{indent}{of} = {value}")
-            if slot.levels[depth]:
-                lines.append(f"{indent}if {of} is not None:")
-                indent += "    "
-            index, value = f"at{place.number}_{depth}", f"each{place.number}_{depth}"
-            stead = f"{of}[{index}]"
-            lines.append(f"{indent}for {index}, {value} in enumerate({of}):")
-            indent += "    "
-        lines.append(f"{indent}{name(place)} = {value}")
-        if len(slot.places) > 1 or (place.tagged and slot.levels[-1]):
-            lines.append(f"{indent}if {name(place)}.__class__ is {place.class_name}:")
-        elif slot.levels[-1]:
-            lines.append(f"{indent}if {name(place)} is not None:")
-        return lines, name(place), stead
-
-    def objects(self, place: Place) -> list[str]:
-        lines = [
-            f"def objects_{place.number}(run):",
-            f'    """{where(place)}"""',
-            f"    if run.objects_{place.number} is not None:",
-            f"        return run.objects_{place.number}",
-            f"    found = run.objects_{place.number} = []",
-        ]
-        way, variable, stead = self.walk(place)
-        indent = indentation(way)
-        same = identity(place) if stead else None
-        if same is None:
-            lines += ["    " + each for each in way] + [f"    {indent}found.append({variable})"]
-        else:
-            read = [f"{variable}.{each.attribute}" for each in same]
-            lines += ["    known = {}", *("    " + each for each in way)]
-            lines += [
-                "    " + indent + each
-                for each in (
-                    f"same = {read[0] if len(read) == 1 else '(' + ', '.join(read) + ')'}",
-                    "first = known.get(same)",
-                    "if first is None:",
-                    f"    known[same] = {variable}",
-                    f"    found.append({variable})",
-                    "else:",
-                    f"    {stead} = first",
-                )
-            ]
-        return [*lines, "    return found"]
 
     # --- entities ---------------------------------------------------------------------------------------------------------
 
@@ -260,13 +159,13 @@ class _Writer:
         self, place: Place, representation: Representation, number: int, *, kind: int | None, simple: bool
     ) -> Iterator[str]:
         """Lines that add the representations of a place's objects: of one of several kinds, told apart by plain values."""
-        variable = name(place)
+        variable = place.variable
         given = {each.name: self.value(place, variable, each) for each in representation.fields}
         yield f"    for {variable} in objects_{place.number}(run):"
         for each in representation.fields:
             for text in needed(place, variable, each):
                 yield f"        if {text} is None:"
-                yield f'            raise Astray("{each.name} of {where(place)} is null")'
+                yield f'            raise Astray("{each.name} of {place.where} is null")'
         built = (
             "{"
             + ", ".join([f'"{TYPENAME}": "{representation.typename}"'] + [f'"{n}": {v}' for n, v in given.items()])
@@ -303,7 +202,7 @@ class _Writer:
 
     def recall(self, place: Place, fetch: int, lines: list[str]) -> list[str]:
         """The lines that look for who waits for the same, where the answer may be known."""
-        variable = name(place)
+        variable = place.variable
         return [
             "        answer = known.get(same)",
             "        if answer is not None:",
@@ -328,7 +227,7 @@ class _Writer:
 
     def answer(self, place: Place, fetch: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The fields of an entity's answer for a place, and the statements that give them to ``each`` of its objects."""
-        fields = [self.declared(each, fetch) for each in place.brought(fetch)]
+        fields = [declared(each, fetch) for each in place.brought(fetch)]
         return tuple(fields), tuple(self.additions(place, fetch, "each"))
 
     def take_entities(self, fetch: int, gatherings: list[Gathering]) -> list[str]:
@@ -398,7 +297,7 @@ class _Writer:
             filled = ["    run.root = reply.data"]
         else:
             lines += [f"class Data{fetch}(Struct, kw_only=True, gc=False):"]
-            lines += [*([self.declared(each, fetch) for each in place.brought(fetch)] or ["    pass"]), "", ""]
+            lines += [*([declared(each, fetch) for each in place.brought(fetch)] or ["    pass"]), "", ""]
             every = "(run.root,)" if place is self.layout.root else f"objects_{place.number}(run)"
             filled = ["    answer = reply.data", f"    for of in {every}:"]
             filled += [f"        {each}" for each in self.additions(place, fetch, "of") or ("pass",)]
@@ -426,58 +325,6 @@ class _Writer:
             f"    return encode(Answer({of}))",
         ]
 
-    # --- shaping ----------------------------------------------------------------------------------------------------------
-
-    def shape(self, place: Place) -> list[str]:
-        """What makes of an object what the client sees. An object may be met twice, where several share it."""
-        lines = [f"def shape_{place.number}(of):", f'    """{where(place)}"""']
-        if place.converted:
-            lines += [f"    if of.__class__ is not {place.class_name}:", "        return of"]
-        for slot in place.slots.values():
-            kinds = [each for each in slot.places if treated(each)]
-            if kinds and slot.shown:
-                lines += self.shape_slot(slot, kinds)
-        if place.converted:
-            shown = [
-                f"{attribute(response_key)}=of.{place.slots[key].attribute}"
-                for response_key, key, node, _, _ in place.node.fields
-                if node is not None
-            ]
-            return [*lines, f"    return Shown{place.class_name}({', '.join(shown)})"]
-        lines += [f"    of.{each.attribute} = UNSET" for each in place.hidden]
-        return [*lines, "    return of"]
-
-    def shape_slot(self, slot: Slot, kinds: Sequence[Place]) -> list[str]:
-        return [f"    value = of.{slot.attribute}", f"    of.{slot.attribute} = {self.shaped(slot, kinds, 0, 'value')}"]
-
-    def shaped(self, slot: Slot, kinds: Sequence[Place], depth: int, variable: str) -> str:
-        if depth < len(slot.levels) - 1:
-            item = f"each_{depth}"
-            text = f"[{self.shaped(slot, kinds, depth + 1, item)} for {item} in {variable}]"
-        elif len(slot.places) == 1:
-            text = f"shape_{kinds[0].number}({variable})"
-        else:
-            shapes = ", ".join(f"{each.class_name}: shape_{each.number}" for each in kinds)
-            text = f"shape_any({variable}, {{{shapes}}})"
-        return f"None if {variable} is None else {text}" if slot.levels[depth] else text
-
-
-def treated(place: Place) -> bool:
-    """Whether its objects are not yet what the client sees when the last fetch is done."""
-    return (
-        place.converted
-        or bool(place.hidden)
-        or any(treated(each) for slot in place.slots.values() if slot.shown for each in slot.places)
-    )
-
-
-def identity(place: Place) -> list[Slot] | None:
-    """What makes two objects of a place equal, where their base says nothing else of them; otherwise None."""
-    if place.parent is None or len(place.parent[1].names) > 1:
-        return None
-    own = [each for each in place.slots.values() if each.source == place.base]
-    return own if own and all(map(is_name, own)) else None
-
 
 def kinds_of(gathering: Gathering) -> list[Representation]:
     """The different representations that are sent."""
@@ -494,10 +341,6 @@ def is_simple(place: Place, representation: Representation) -> bool:
     return len(slots) == len(representation.fields) and all(map(is_name, slots))
 
 
-def is_name(slot: Slot) -> bool:
-    return not slot.places and slot.leaf in ("str", "Int") and len(slot.levels) == 1
-
-
 def needed(place: Place, variable: str, field: RequiredField) -> Iterator[str]:
     """Expressions of what must not be null."""
     slot = place.slots[field.key]
@@ -507,18 +350,3 @@ def needed(place: Place, variable: str, field: RequiredField) -> Iterator[str]:
     for each in field.fields if slot.places else ():
         if not field.nullable:
             yield from needed(slot.places[0], text, each)
-
-
-def name(place: Place) -> str:
-    return f"{attribute(place.parent[1].key) if place.parent else 'root'}_{place.number}"
-
-
-def where(place: Place) -> str:
-    return f"{place.type_name} at {'.'.join(place.path) or 'the root'}"
-
-
-def indentation(lines: Sequence[str]) -> str:
-    """That of what comes after the last line."""
-    last = lines[-1]
-    own = last[: len(last) - len(last.lstrip())]
-    return own + "    " if last.endswith(":") else own

@@ -15,7 +15,8 @@ from graphql import build_schema, parse, validate
 
 from gateway.config import Limits, Settings
 from gateway.exchange import GraphQLResponse
-from gateway.execution.executor import Executable, Executor
+from gateway.execution.executable import Executable
+from gateway.execution.executor import Executor
 from gateway.execution.transport import FetchContext, Transport
 from gateway.operation import normalise
 from gateway.plan import EntityInput, Fetch, OperationKind, Path, QueryPlan, Representation, RequiredField

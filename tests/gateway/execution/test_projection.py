@@ -10,9 +10,10 @@ from graphql import build_schema, execute_sync, parse, validate
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from gateway.execution.client_paths import client_paths
 from gateway.execution.errors import PLACES_MAX, Report
 from gateway.execution.introspection import Introspection
-from gateway.execution.projection import SHAPES_MAX, Projection, client_paths
+from gateway.execution.projection import SHAPES_MAX, Projection
 from gateway.operation import normalise
 
 SCHEMA = build_schema("""

@@ -17,7 +17,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from gateway.exchange import GraphQLResponse
-from gateway.execution.executor import Executable
+from gateway.execution.executable import Executable
 from gateway.execution.subscription import Subscriptions
 from gateway.execution.transport import FetchContext
 from gateway.plan import Fetch, OperationKind
