@@ -5,8 +5,9 @@ from __future__ import annotations
 from gateway.execution.compiled.places import TYPENAME, Place, Slot, attribute
 
 
-def class_of(place: Place) -> list[str]:
-    options = "kw_only=True, gc=False"
+def class_of(place: Place, *, verbatim: bool) -> list[str]:
+    """``verbatim``: what is decoded goes to the client as it came, so nothing may be in it, or missing, that nobody asked for."""
+    options = "kw_only=True, gc=False" + (", forbid_unknown_fields=True" if verbatim else "")
     if place.tagged:
         options += f', tag="{place.type_name}", tag_field="{TYPENAME}"'
     lines = [f"class {place.class_name}(Struct, {options}):", f'    """{place.where}"""', ""]
@@ -14,7 +15,7 @@ def class_of(place: Place) -> list[str]:
     for _, key, node, _, _ in place.node.fields:
         if node is None:
             if not place.converted and not place.tagged:
-                lines.append(constant(place, TYPENAME))
+                lines.append(constant(place, TYPENAME, required=verbatim))
         elif place.slots[key] not in listed:
             listed.append(place.slots[key])
             lines.append(declared(listed[-1], place.base))
@@ -33,8 +34,10 @@ def out_class(place: Place) -> list[str]:
     return lines if len(lines) > 1 else [*lines, "    pass"]
 
 
-def constant(place: Place, response_key: str) -> str:
+def constant(place: Place, response_key: str, *, required: bool = False) -> str:
     text, name = place.node.typename, attribute(response_key)
+    if required:
+        return f'    {name}: Literal["{text}"] = field(name="{response_key}")'
     default = f'"{text}"' if name == response_key else f'field(default="{text}", name="{response_key}")'
     return f'    {name}: Literal["{text}"] = {default}'
 

@@ -139,6 +139,8 @@ class _Reader:
         shown = {key: (node, nullable) for _, key, node, nullable, _ in place.node.fields if node is not None}
         for asked in self.asked(selections, place.type_name):
             if asked.name.value == TYPENAME:
+                place.told = True
+                place.surplus = place.surplus or asked.alias is not None
                 continue
             wire = asked.alias.value if asked.alias else asked.name.value
             key = self.canonical(wire, place)
@@ -312,6 +314,7 @@ def whole(place: Place) -> Iterator[Place]:
         if node is not None and key not in place.slots:
             raise Unsuited(f"nobody brings {key} of {'.'.join(place.path) or 'the root'}")
     yield place
+    place.surplus = place.surplus or not all(slot.shown or slot.read for slot in place.slots.values())
     place.slots = {key: slot for key, slot in place.slots.items() if slot.shown or slot.read}
     for slot in place.slots.values():
         kept: list[Place] = []

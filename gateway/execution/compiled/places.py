@@ -69,6 +69,10 @@ class Place:
     parent: tuple[Place, Slot] | None = None
     tagged: bool = False
     """One of several types: which one, ``__typename`` tells."""
+    told: bool = False
+    """Its document asks for ``__typename``."""
+    surplus: bool = False
+    """Its document asks for what nobody takes."""
     slots: dict[str, Slot] = field(default_factory=dict)
     """By canonical key."""
 
@@ -109,6 +113,12 @@ class Place:
         return self.tagged and [at for at, each in enumerate(self.node.fields) if each[2] is None] != [0]
 
     @property
+    def as_sent(self) -> bool:
+        """Whether the client sees what the subgraph sent, and all of it."""
+        names_type = any(node is None for _, _, node, _, _ in self.node.fields)
+        return not (self.converted or self.hidden or self.surplus) and self.told is names_type
+
+    @property
     def hidden(self) -> list[Slot]:
         """What is there for representations alone."""
         return [each for each in self.slots.values() if not each.shown]
@@ -141,6 +151,12 @@ class Layout:
     """Fetch id → of which objects it asks a root type; where there are none, it is not sent."""
     after: dict[int, set[int]]
     """Fetch id → those whose answers it adds to, and which may yet be under way when its own is there."""
+
+    @property
+    def verbatim(self) -> bool:
+        """Whether the whole answer is the one reply there is."""
+        alone = len(self.fetches) == 1 and self.root.base in self.roots
+        return alone and all(each.as_sent for each in self.places)
 
 
 _TAKEN: Final = frozenset({"field", "bool", "dict", "float", "int", "list", "str"})

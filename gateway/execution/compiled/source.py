@@ -12,6 +12,10 @@ it against the client's types and encoding the tree *is* the projection. What a 
 - ``add_X`` gives the objects of a class what another fetch tells of them; ``join`` finds out which objects those are.
 - ``shape`` runs at the end, where objects hold what only representations wanted, or have other names for the client.
 
+Where the one reply there is has the client's shape already, its bytes are the response: decoding has found every field in
+it, of its type, and no other. (Of a key that a subgraph writes twice the client sees what its JSON parser takes, as it
+would of that subgraph. A reply with line breaks is written anew, as event streams are made of lines.)
+
 The functions know only how things go when nothing is wrong. Whatever else they meet, an error, a null or a type where the
 client's schema has none, an entity that is not there, raises ``Astray`` or a msgspec error: then the interpreter does the
 request over from the replies that are there.
@@ -33,11 +37,11 @@ from gateway.plan import Representation, RequiredField
 PRELUDE = """\
 from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Meta, Raw, Struct, field
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 from msgspec.json import Decoder, Encoder
 
 from gateway.exchange import encode as as_json
-from gateway.execution.compiled.support import Astray, copied, join, merged, shape_any
+from gateway.execution.compiled.support import Astray, copied, is_alone, join, merged, on_one_line, shape_any
 
 Int = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 Anything = dict | list | str | int | float | bool
@@ -75,7 +79,7 @@ class _Writer:
     def write(self) -> str:
         parts = [PRELUDE]
         # What is below is declared first.
-        parts += ["\n".join(class_of(place)) for place in reversed(self.layout.places)]
+        parts += ["\n".join(class_of(place, verbatim=self.layout.verbatim)) for place in reversed(self.layout.places)]
         parts += ["\n".join(out_class(place)) for place in reversed(self.layout.places) if place.converted]
         parts += ["\n".join(self.more(place, fetch)) for place, fetch in reversed(list(self.joined()))]
         parts += ["\n".join(objects(place, self.stations)) for place in self.stations.values()]
@@ -255,7 +259,7 @@ class _Writer:
             of = next(iter(answers.values())) if alike else "Raw"
             data.append(f'    entities_{number}: list[{of}] = field(name="{gathering.entity.alias}")')
             body += [
-                f"    answers = reply.data.entities_{number}",
+                f"    answers = answered.data.entities_{number}",
                 f"    slots = waiting[{number}]",
                 "    if len(answers) != len(slots):",
                 '        raise Astray("not every representation was answered")',
@@ -274,17 +278,30 @@ class _Writer:
             if recurs is not None:
                 body.append(f"    run.known_{recurs}.update(zip(slots, answers))")
         lines += [*data, "", "", *self.reply(fetch), "", ""]
-        lines += [f"def take_{fetch}(run, waiting, reply):", f"    reply = decode_{fetch}(reply)"]
-        return [*lines, "    if reply.errors:", '        raise Astray("there are errors")', *body]
+        return [*lines, *self.decoding(fetch), *body]
 
     def reply(self, fetch: int) -> list[str]:
+        if self.layout.verbatim:
+            options, extensions = "gc=False, forbid_unknown_fields=True", ["    extensions: Any = UNSET"]
+        else:
+            options, extensions = "gc=False", []
         return [
-            f"class Reply{fetch}(Struct, gc=False):",
+            f"class Reply{fetch}(Struct, {options}):",
             f"    data: Data{fetch}",
-            "    errors: list | None = None",
+            "    errors: list | None | UnsetType = UNSET",
+            *extensions,
             "",
             "",
             f"decode_{fetch} = Decoder(Reply{fetch}).decode",
+        ]
+
+    def decoding(self, fetch: int) -> list[str]:
+        """How a function that takes a reply begins."""
+        return [
+            f"def take_{fetch}(run, waiting, reply):",
+            f"    answered = decode_{fetch}(reply)",
+            "    if answered.errors:",
+            '        raise Astray("there are errors")',
         ]
 
     # --- the root ---------------------------------------------------------------------------------------------------------
@@ -294,16 +311,17 @@ class _Writer:
         lines: list[str] = []
         if place.base == fetch:
             lines += [f"Data{fetch} = {place.class_name}", "", ""]
-            filled = ["    run.root = reply.data"]
+            filled = ["    run.root = answered.data"]
+            if self.layout.verbatim:
+                filled.append("    run.sent = reply if on_one_line(reply) and is_alone(answered) else None")
         else:
             lines += [f"class Data{fetch}(Struct, kw_only=True, gc=False):"]
             lines += [*([declared(each, fetch) for each in place.brought(fetch)] or ["    pass"]), "", ""]
             every = "(run.root,)" if place is self.layout.root else f"objects_{place.number}(run)"
-            filled = ["    answer = reply.data", f"    for of in {every}:"]
+            filled = ["    answer = answered.data", f"    for of in {every}:"]
             filled += [f"        {each}" for each in self.additions(place, fetch, "of") or ("pass",)]
         lines += [*self.reply(fetch), "", ""]
-        lines += [f"def take_{fetch}(run, waiting, reply):", f"    reply = decode_{fetch}(reply)"]
-        return [*lines, "    if reply.errors:", '        raise Astray("there are errors")', *filled]
+        return [*lines, *self.decoding(fetch), *filled]
 
     def begin(self) -> list[str]:
         stations = [f"    run.objects_{number} = None" for number in self.stations]
@@ -322,7 +340,7 @@ class _Writer:
             "",
             "",
             "def finish(run):",
-            f"    return encode(Answer({of}))",
+            f"    return {'run.sent or ' if self.layout.verbatim else ''}encode(Answer({of}))",
         ]
 
 

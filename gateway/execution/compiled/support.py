@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from msgspec import UNSET
+
 from gateway.execution.representations import copy_fields, merged
 from gateway.plan import RequiredField
 
-__all__ = ["Astray", "copied", "join", "merged", "shape_any"]
+__all__ = ["Astray", "copied", "is_alone", "join", "merged", "on_one_line", "shape_any"]
 
 
 class Astray(Exception):
@@ -40,6 +42,15 @@ def join(known: Any, given: Any, adds: Mapping[tuple[type, type], Callable[[Any,
     if add is None:
         raise Astray("two fetches do not tell of the same objects")
     add(known, given)
+
+
+def on_one_line(reply: bytes) -> bool:
+    return b"\n" not in reply and b"\r" not in reply
+
+
+def is_alone(answered: Any) -> bool:
+    """Whether a subgraph's response is its ``data`` and nothing else."""
+    return answered.errors is UNSET and answered.extensions is UNSET
 
 
 def shape_any(of: Any, shapes: Mapping[type, Callable[[Any], Any]]) -> Any:

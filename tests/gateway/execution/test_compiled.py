@@ -17,7 +17,7 @@ from gateway.execution.compiled.program import RUNS
 from gateway.execution.projection import Projection
 from gateway.execution.transport import FetchContext, SubgraphAddress
 from gateway.operation import normalise
-from gateway.plan import ContextVariable, OperationKind, Rename
+from gateway.plan import ContextVariable, Fetch, OperationKind, Rename
 from tests.gateway.execution.bench import Bench, bench, entity_fetch, plan_of, representation, root_fetch
 from tests.gateway.execution.test_executor import API, LIST, PRODUCTS, STOCK, catalog, inventory
 from tests.kit.fake_subgraphs import FakeSubgraph
@@ -340,3 +340,89 @@ async def test_what_had_to_be_aliased_is_compiled(outcomes: Callable[[], dict[st
         answer = await on.run("{ media { ... on Song { length } } }", plan_of(fetch))
     assert answer.encode() == b'{"data":{"media":[{},{"length":"3:20"}]}}'
     assert outcomes() == {"whole": 1}
+
+
+NAMES = root_fetch(0, "catalog", "{ products { sku name } }")
+SPACED = b'{"data": {"products": [{"name": "\\u0041nvil", "sku": "a"}]}}'
+WRITTEN = b'{"data":{"products":[{"sku":"a","name":"Anvil"}]}}'
+
+
+async def answer_to(reply: bytes, query: str, fetch: Fetch) -> bytes:
+    """What the client gets where a subgraph replies with these bytes."""
+
+    async def replies(*_: Any, **__: Any) -> bytes:
+        return reply
+
+    async with bench(API, catalog()) as on:
+        on.transport.reply = replies  # type: ignore[method-assign]
+        return (await on.run(query, plan_of(fetch))).encode()
+
+
+async def test_the_one_reply_there_is_is_the_response_byte_for_byte(outcomes: Callable[[], dict[str, int]]) -> None:
+    assert await answer_to(SPACED, "{ products { sku name } }", NAMES) == SPACED
+    assert outcomes() == {"whole": 1}
+
+
+@pytest.mark.parametrize(
+    ("reply", "outcome"),
+    [
+        (SPACED.replace(b" ", b"\n"), "whole"),
+        (SPACED.replace(b" ", b"\r"), "whole"),
+        (SPACED[:-1] + b',"extensions":{"took":3}}', "whole"),
+        (SPACED[:-1] + b',"errors":null}', "whole"),
+        (SPACED[:-1] + b',"errors":[]}', "whole"),
+        (SPACED[:-1] + b',"secret":3}', "astray"),
+        (SPACED.replace(b'"sku"', b'"cost": 3, "sku"'), "astray"),
+    ],
+)
+async def test_a_reply_with_anything_else_in_it_is_written_anew(
+    reply: bytes, outcome: str, outcomes: Callable[[], dict[str, int]]
+) -> None:
+    assert await answer_to(reply, "{ products { sku name } }", NAMES) == WRITTEN
+    assert outcomes() == {outcome: 1}
+
+
+@pytest.mark.parametrize(
+    ("query", "fetch", "reply", "expected"),
+    [
+        pytest.param(
+            "{ products { __typename sku } }",
+            root_fetch(0, "catalog", "{ products { sku } }"),
+            b'{"data": {"products": [{"sku": "a"}]}}',
+            b'{"data":{"products":[{"__typename":"Product","sku":"a"}]}}',
+            id="the type is not told",
+        ),
+        pytest.param(
+            "{ products { sku } }",
+            root_fetch(0, "catalog", "{ products { sku name } }"),
+            b'{"data": {"products": [{"sku": "a", "name": "Anvil"}]}}',
+            b'{"data":{"products":[{"sku":"a"}]}}',
+            id="more is asked than shown",
+        ),
+        pytest.param(
+            "{ products { sku } }",
+            root_fetch(0, "catalog", "{ products { __typename sku } }"),
+            b'{"data": {"products": [{"__typename": "Product", "sku": "a"}]}}',
+            b'{"data":{"products":[{"sku":"a"}]}}',
+            id="the type is told to nobody",
+        ),
+        pytest.param(
+            "{ products { code: sku } }",
+            root_fetch(0, "catalog", "{ products { sku } }"),
+            b'{"data": {"products": [{"sku": "a"}]}}',
+            b'{"data":{"products":[{"code":"a"}]}}',
+            id="another name",
+        ),
+    ],
+)
+async def test_a_reply_of_another_shape_is_written_anew(
+    query: str, fetch: Fetch, reply: bytes, expected: bytes, outcomes: Callable[[], dict[str, int]]
+) -> None:
+    assert await answer_to(reply, query, fetch) == expected
+    assert outcomes() == {"whole": 1}
+
+
+async def test_a_type_that_was_asked_for_and_told_is_passed_on() -> None:
+    reply = b'{"data": {"products": [{"__typename": "Product", "sku": "a"}]}}'
+    fetch = root_fetch(0, "catalog", "{ products { __typename sku } }")
+    assert await answer_to(reply, "{ products { __typename sku } }", fetch) == reply
