@@ -1,5 +1,6 @@
 """What clients write, read once: parsed under the token limit, measured, validated, remembered by its text.
 
+What is valid beyond doubt is told so by ``quick_validation``; graphql-core decides the rest, and words what is wrong.
 A refusal is remembered like a valid document, so the same bad text costs its validation once. What does not belong
 here: which operation of the document runs, variables, plans.
 """
@@ -27,6 +28,7 @@ from gateway.config import Limits
 from gateway.errors import DocumentInvalid, LimitExceeded, OperationUnknown, RequestError
 from gateway.pipeline import limits as limit
 from gateway.pipeline.cache import SingleFlightCache
+from gateway.pipeline.quick_validation import QuickValidation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +74,7 @@ class Documents:
         cache_bytes_max: int,
         introspection: bool,
     ) -> None:
-        self._schemas = schemas
+        self._validations = {contract: QuickValidation(schema) for contract, schema in schemas.items()}
         self._limits = limits
         self._rules = (*specified_rules, *(() if introspection else (NoSchemaIntrospectionCustomRule,)))
         self._cache: SingleFlightCache[tuple[str | None, str], Document | RequestError] = SingleFlightCache(
@@ -89,17 +91,28 @@ class Documents:
 
     def _read(self, text: str, contract: str | None) -> Document | RequestError:
         try:
-            return replace(read(text, self._schemas[contract], self._limits, self._rules), contract=contract)
+            quick = self._validations[contract]
+            return replace(read(text, quick.schema, self._limits, self._rules, quick), contract=contract)
         except RequestError as refusal:
             return refusal
 
 
-def read(text: str, schema: GraphQLSchema, limits: Limits, rules: tuple[Any, ...] = specified_rules) -> Document:
-    """Parse, measure, validate, in this order: each step bounds what the next can cost."""
+def read(
+    text: str,
+    schema: GraphQLSchema,
+    limits: Limits,
+    rules: tuple[Any, ...] = specified_rules,
+    quick: QuickValidation | None = None,
+) -> Document:
+    """Parse, measure, validate, in this order: each step bounds what the next can cost.
+
+    ``quick`` is that of the schema, for whoever reads many documents.
+    """
     try:
         tree = parse(text, max_tokens=limits.document_tokens_max)
         limit.enforce(tree, limits)
-        errors = validate(schema, tree, rules, max_errors=limits.validation_errors_max)
+        sure = (quick or QuickValidation(schema)).accepts(tree)
+        errors = [] if sure else validate(schema, tree, rules, max_errors=limits.validation_errors_max)
     except GraphQLSyntaxError as wrong:
         if "tokens. Parsing aborted" in wrong.message:
             raise LimitExceeded(
