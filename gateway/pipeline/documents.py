@@ -1,6 +1,7 @@
 """What clients write, read once: parsed under the token limit, measured, validated, remembered by its text.
 
-What is valid beyond doubt is told so by ``quick_validation``; graphql-core decides the rest, and words what is wrong.
+What is plain is read by ``quick_parsing``, and what is valid beyond doubt is told so by ``quick_validation``; graphql-core
+decides the rest, and words what is wrong.
 A refusal is remembered like a valid document, so the same bad text costs its validation once. What does not belong
 here: which operation of the document runs, variables, plans.
 """
@@ -28,6 +29,7 @@ from gateway.config import Limits
 from gateway.errors import DocumentInvalid, LimitExceeded, OperationUnknown, RequestError
 from gateway.pipeline import limits as limit
 from gateway.pipeline.cache import SingleFlightCache
+from gateway.pipeline.quick_parsing import parse_quickly
 from gateway.pipeline.quick_validation import QuickValidation
 
 
@@ -39,6 +41,7 @@ class Document:
     contract: str | None = None
     """The contract in whose view it is valid; None is the whole API schema."""
     tree: DocumentNode
+    """Without locations where ``quick_parsing`` read it."""
     operations: tuple[OperationDefinitionNode, ...]
 
     @property
@@ -109,10 +112,14 @@ def read(
     ``quick`` is that of the schema, for whoever reads many documents.
     """
     try:
-        tree = parse(text, max_tokens=limits.document_tokens_max)
+        plain = parse_quickly(text, max_tokens=limits.document_tokens_max)
+        tree = plain or parse(text, max_tokens=limits.document_tokens_max)
         limit.enforce(tree, limits)
-        sure = (quick or QuickValidation(schema)).accepts(tree)
-        errors = [] if sure else validate(schema, tree, rules, max_errors=limits.validation_errors_max)
+        errors: list[GraphQLError] = []
+        if not (quick or QuickValidation(schema)).accepts(tree):
+            # Whoever is told what is wrong is told where.
+            located = parse(text) if plain else tree
+            errors = validate(schema, located, rules, max_errors=limits.validation_errors_max)
     except GraphQLSyntaxError as wrong:
         if "tokens. Parsing aborted" in wrong.message:
             raise LimitExceeded(

@@ -19,6 +19,7 @@ from graphql import (
     OperationDefinitionNode,
     VariableDefinitionNode,
     get_variable_values,
+    parse,
     value_from_ast_untyped,
 )
 
@@ -53,11 +54,13 @@ class Declared:
     else is declared, and every value that is not plainly right, is for ``coerce`` to decide.
     """
 
-    __slots__ = ("_operation", "_plain", "_schema")
+    __slots__ = ("_operation", "_plain", "_schema", "_text")
 
-    def __init__(self, schema: GraphQLSchema, operation: OperationDefinitionNode) -> None:
+    def __init__(self, schema: GraphQLSchema, operation: OperationDefinitionNode, text: str) -> None:
+        """``text`` is the document's: its places are looked up there when they are to be told."""
         self._schema = schema
         self._operation = operation
+        self._text = text
         definitions = operation.variable_definitions or ()
         self._plain = all(
             _scalar(each) in _PLAIN and _scalar(each) in schema.type_map for each in definitions
@@ -69,7 +72,17 @@ class Declared:
             values = _looked_at(self._plain, given)
             if values is not None:
                 return values
-        return coerce(self._schema, self._operation, given, errors_max=errors_max)
+        try:
+            return coerce(self._schema, self._operation, given, errors_max=errors_max)
+        except VariableInvalid:
+            if self._operation.loc is not None:
+                raise
+        return coerce(self._schema, self._located(), given, errors_max=errors_max)
+
+    def _located(self) -> OperationDefinitionNode:
+        operations = [node for node in parse(self._text).definitions if isinstance(node, OperationDefinitionNode)]
+        name = self._operation.name
+        return next(node for node in operations if name is None or (node.name and node.name.value == name.value))
 
 
 _INT_MAX: Final = 2**31 - 1
