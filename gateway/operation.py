@@ -19,6 +19,8 @@ from graphql import (
     GraphQLSchema,
     InlineFragmentNode,
     IntValueNode,
+    ListValueNode,
+    ObjectValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
     StringValueNode,
@@ -26,7 +28,7 @@ from graphql import (
     VariableNode,
     print_ast,
 )
-from graphql.language import BooleanValueNode, Visitor, visit
+from graphql.language import BooleanValueNode
 
 from gateway.errors import LimitExceeded, OperationUnknown
 from gateway.plan import Condition, OperationKind
@@ -301,7 +303,7 @@ class _Normaliser:
         """``apart``: these are a mutation's root fields; the same one under two names is to be done twice."""
         found: list[Selection] = []
         for item in node.selections if node else ():
-            conditions = _conditions(item.directives)
+            conditions = _conditions(item.directives) if item.directives else ()
             if conditions is None:
                 continue
             match item:
@@ -492,19 +494,22 @@ def _conditions(directives: tuple[DirectiveNode, ...] | None) -> tuple[Condition
     return tuple(dict.fromkeys(found))
 
 
-class _VariableNames(Visitor):
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: set[str] = set()
-
-    def enter_variable(self, node: VariableNode, *_: object) -> None:
-        self.names.add(node.name.value)
-
-
 def _variables(node: FieldNode) -> tuple[str, ...]:
     if not node.arguments:
         return ()
-    names = _VariableNames()
+    names: set[str] = set()
     for argument in node.arguments:
-        visit(argument, names)
-    return tuple(sorted(names.names))
+        _collect_variables(argument.value, names)
+    return tuple(sorted(names))
+
+
+def _collect_variables(value: ValueNode, names: set[str]) -> None:
+    match value:
+        case VariableNode():
+            names.add(value.name.value)
+        case ListValueNode():
+            for each in value.values:
+                _collect_variables(each, names)
+        case ObjectValueNode():
+            for field in value.fields:
+                _collect_variables(field.value, names)

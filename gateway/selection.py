@@ -31,14 +31,20 @@ class SetField:
 
 def print_arguments(arguments: tuple[ArgumentNode, ...] | None) -> str:
     """An argument list in one canonical spelling: sorted by name, object fields sorted, ``null`` and defaults kept as written."""
+    if not arguments:
+        return ""
     return ", ".join(
         f"{argument.name.value}: {print_value(argument.value)}"
-        for argument in sorted(arguments or (), key=lambda argument: argument.name.value)
+        for argument in sorted(arguments, key=lambda argument: argument.name.value)
     )
 
 
 def print_value(value: ValueNode) -> str:
     match value:
+        case ast.VariableNode():
+            return f"${value.name.value}"
+        case ast.IntValueNode() | ast.FloatValueNode() | ast.EnumValueNode():
+            return value.value
         case ast.ObjectValueNode():
             fields = sorted(value.fields, key=lambda field: field.name.value)
             return "{" + ", ".join(f"{field.name.value}: {print_value(field.value)}" for field in fields) + "}"

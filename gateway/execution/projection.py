@@ -232,7 +232,10 @@ def _unwrap(of: GraphQLOutputType) -> tuple[GraphQLOutputType, bool]:
 
 def _condition_variables(selections: Selections) -> set[str]:
     names: set[str] = set()
-    for each in selections:
-        names.update(name for name, _ in each.conditions)
-        names |= _condition_variables(each.selections)
+    waiting = list(selections)
+    for each in waiting:
+        # The list grows while it is walked.
+        waiting += each.selections
+        if each.conditions:
+            names.update([name for name, _ in each.conditions])
     return names

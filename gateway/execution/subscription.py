@@ -36,7 +36,6 @@ from gateway.exchange import GraphQLResponse, encode
 from gateway.execution.errors import Report
 from gateway.execution.executable import Executable, Variables
 from gateway.execution.executor import Executor
-from gateway.execution.replies import read_response
 from gateway.execution.socket_stream import OPENED
 from gateway.execution.transport import FetchContext, SubgraphAddress, Transport
 

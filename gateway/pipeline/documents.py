@@ -1,5 +1,7 @@
 """What clients write, read once: parsed under the token limit, measured, validated, remembered by its text.
 
+What is plain is read by ``quick_parsing``, and what is valid beyond doubt is told so by ``quick_validation``; graphql-core
+decides the rest, and words what is wrong.
 A refusal is remembered like a valid document, so the same bad text costs its validation once. What does not belong
 here: which operation of the document runs, variables, plans.
 """
@@ -27,6 +29,8 @@ from gateway.config import Limits
 from gateway.errors import DocumentInvalid, LimitExceeded, OperationUnknown, RequestError
 from gateway.pipeline import limits as limit
 from gateway.pipeline.cache import SingleFlightCache
+from gateway.pipeline.quick_parsing import parse_quickly
+from gateway.pipeline.quick_validation import QuickValidation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,7 @@ class Document:
     contract: str | None = None
     """The contract in whose view it is valid; None is the whole API schema."""
     tree: DocumentNode
+    """Without locations where ``quick_parsing`` read it."""
     operations: tuple[OperationDefinitionNode, ...]
 
     @property
@@ -72,7 +77,7 @@ class Documents:
         cache_bytes_max: int,
         introspection: bool,
     ) -> None:
-        self._schemas = schemas
+        self._validations = {contract: QuickValidation(schema) for contract, schema in schemas.items()}
         self._limits = limits
         self._rules = (*specified_rules, *(() if introspection else (NoSchemaIntrospectionCustomRule,)))
         self._cache: SingleFlightCache[tuple[str | None, str], Document | RequestError] = SingleFlightCache(
@@ -89,17 +94,32 @@ class Documents:
 
     def _read(self, text: str, contract: str | None) -> Document | RequestError:
         try:
-            return replace(read(text, self._schemas[contract], self._limits, self._rules), contract=contract)
+            quick = self._validations[contract]
+            return replace(read(text, quick.schema, self._limits, self._rules, quick), contract=contract)
         except RequestError as refusal:
             return refusal
 
 
-def read(text: str, schema: GraphQLSchema, limits: Limits, rules: tuple[Any, ...] = specified_rules) -> Document:
-    """Parse, measure, validate, in this order: each step bounds what the next can cost."""
+def read(
+    text: str,
+    schema: GraphQLSchema,
+    limits: Limits,
+    rules: tuple[Any, ...] = specified_rules,
+    quick: QuickValidation | None = None,
+) -> Document:
+    """Parse, measure, validate, in this order: each step bounds what the next can cost.
+
+    ``quick`` is that of the schema, for whoever reads many documents.
+    """
     try:
-        tree = parse(text, max_tokens=limits.document_tokens_max)
+        plain = parse_quickly(text, max_tokens=limits.document_tokens_max)
+        tree = plain or parse(text, max_tokens=limits.document_tokens_max)
         limit.enforce(tree, limits)
-        errors = validate(schema, tree, rules, max_errors=limits.validation_errors_max)
+        errors: list[GraphQLError] = []
+        if not (quick or QuickValidation(schema)).accepts(tree):
+            # Whoever is told what is wrong is told where.
+            located = parse(text) if plain else tree
+            errors = validate(schema, located, rules, max_errors=limits.validation_errors_max)
     except GraphQLSyntaxError as wrong:
         if "tokens. Parsing aborted" in wrong.message:
             raise LimitExceeded(

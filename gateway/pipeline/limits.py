@@ -8,9 +8,11 @@ whose fragments double at every level costs no more to refuse than to read. What
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 from graphql import (
     DocumentNode,
+    ExecutableDefinitionNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
@@ -22,15 +24,19 @@ from graphql import (
 from gateway.config import Limits
 from gateway.errors import LimitExceeded
 
+_Counts: TypeAlias = tuple[int, int, int, int]
+"""A ``Size`` while it is counted, for it is made for every selection set: depth, aliases, fields, selections."""
+_NOTHING: Final[_Counts] = (0, 0, 0, 0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
     """What one selection set amounts to, fragments followed. ``fields`` are those of its own level."""
 
-    depth: int = 0
-    aliases: int = 0
-    fields: int = 0
-    selections: int = 0
+    depth: int
+    aliases: int
+    fields: int
+    selections: int
 
 
 def measure(document: DocumentNode, operation: OperationDefinitionNode) -> Size:
@@ -40,41 +46,41 @@ def measure(document: DocumentNode, operation: OperationDefinitionNode) -> Size:
         for definition in document.definitions
         if isinstance(definition, FragmentDefinitionNode)
     }
-    sizes: dict[str, Size] = {}
+    sizes: dict[str, _Counts] = {}
 
-    def of_fragment(name: str) -> Size:
+    def of_fragment(name: str) -> _Counts:
         if name not in sizes:
-            sizes[name] = Size()  # stands while the fragment is measured, so that a cycle ends
+            sizes[name] = _NOTHING  # stands while the fragment is measured, so that a cycle ends
             if name in fragments:
                 sizes[name] = of_selections(fragments[name].selection_set)
         return sizes[name]
 
-    def of_selections(selection_set: SelectionSetNode) -> Size:
+    def of_selections(selection_set: SelectionSetNode) -> _Counts:
         depth = aliases = fields = selections = 0
-        for selection in selection_set.selections:
-            match selection:
-                case FieldNode():
-                    below = of_selections(selection.selection_set) if selection.selection_set else Size()
-                    own_depth = 1 + below.depth
-                    aliases += selection.alias is not None
-                    fields += 1
-                    selections += 1
-                case FragmentSpreadNode():
-                    below = of_fragment(selection.name.value)
-                    own_depth = below.depth
-                    fields += below.fields
-                case InlineFragmentNode():
-                    below = of_selections(selection.selection_set)
-                    own_depth = below.depth
-                    fields += below.fields
-                case _:
-                    raise AssertionError(selection)
-            depth = max(depth, own_depth)
-            aliases += below.aliases
-            selections += below.selections
-        return Size(depth=depth, aliases=aliases, fields=fields, selections=selections)
+        for node in selection_set.selections:
+            if isinstance(node, FieldNode):
+                fields += 1
+                selections += 1
+                if node.alias is not None:
+                    aliases += 1
+                below = of_selections(node.selection_set) if node.selection_set else _NOTHING
+                own_depth = 1 + below[0]
+            else:
+                if isinstance(node, FragmentSpreadNode):
+                    below = of_fragment(node.name.value)
+                else:
+                    assert isinstance(node, InlineFragmentNode)
+                    below = of_selections(node.selection_set)
+                own_depth = below[0]
+                fields += below[2]
+            if own_depth > depth:
+                depth = own_depth
+            aliases += below[1]
+            selections += below[3]
+        return depth, aliases, fields, selections
 
-    return of_selections(operation.selection_set)
+    depth, aliases, fields, selections = of_selections(operation.selection_set)
+    return Size(depth=depth, aliases=aliases, fields=fields, selections=selections)
 
 
 def enforce(document: DocumentNode, limits: Limits) -> None:
@@ -97,14 +103,19 @@ def enforce(document: DocumentNode, limits: Limits) -> None:
 
 def _directives(document: DocumentNode) -> int:
     count = 0
-    waiting: list[object] = list(document.definitions)
-    while waiting:
-        node = waiting.pop()
-        count += len(getattr(node, "directives", None) or ())
-        selection_set = getattr(node, "selection_set", None)
-        if isinstance(selection_set, SelectionSetNode):
-            waiting.extend(selection_set.selections)
-        waiting.extend(getattr(node, "variable_definitions", None) or ())
+    waiting: list[SelectionSetNode] = []
+    for definition in document.definitions:
+        count += len(getattr(definition, "directives", None) or ())
+        if isinstance(definition, ExecutableDefinitionNode):
+            count += sum([len(each.directives or ()) for each in definition.variable_definitions or ()])
+            waiting.append(definition.selection_set)
+    for selection_set in waiting:
+        for node in selection_set.selections:
+            if node.directives:
+                count += len(node.directives)
+            if isinstance(node, FieldNode | InlineFragmentNode) and node.selection_set:
+                # The list grows while it is walked.
+                waiting.append(node.selection_set)
     return count
 
 

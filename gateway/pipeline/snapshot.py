@@ -150,7 +150,7 @@ class Snapshot:
             kind=operation.kind,
             operation=operation,
             rules=self.access.rules(operation),
-            variables=Declared(schema, definition),
+            variables=Declared(schema, definition, document.text),
             facts=facts | ({"contract": contract} if contract else {}),
             weight=max(len(document.text), self._weight_min),
         )

@@ -19,6 +19,7 @@ from graphql import (
     OperationDefinitionNode,
     VariableDefinitionNode,
     get_variable_values,
+    parse,
     value_from_ast_untyped,
 )
 
@@ -52,12 +53,15 @@ class Declared:
     else is declared, and every value that is not plainly right, is for ``coerce`` to decide.
     """
 
-    __slots__ = ("_definitions", "_plain", "_schema")
+    __slots__ = ("_definitions", "_name", "_plain", "_schema", "_text")
 
-    def __init__(self, schema: GraphQLSchema, operation: OperationDefinitionNode) -> None:
+    def __init__(self, schema: GraphQLSchema, operation: OperationDefinitionNode, text: str) -> None:
+        """``text`` is the document's: its places are looked up there when they are to be told."""
         self._schema = schema
         # Not the operation: it would keep all of its document's tree.
         self._definitions = definitions = tuple(operation.variable_definitions or ())
+        self._name = operation.name.value if operation.name else None
+        self._text = text if definitions else ""
         self._plain = all(
             _scalar(each) in _PLAIN and _scalar(each) in schema.type_map for each in definitions
         ) and tuple(map(_plain, definitions))
@@ -68,7 +72,18 @@ class Declared:
             values = _looked_at(self._plain, given)
             if values is not None:
                 return values
-        return coerce(self._schema, self._definitions, given, errors_max=errors_max)
+        try:
+            return coerce(self._schema, self._definitions, given, errors_max=errors_max)
+        except VariableInvalid:
+            if self._definitions[0].loc is not None:
+                raise
+        return coerce(self._schema, self._located(), given, errors_max=errors_max)
+
+    def _located(self) -> Sequence[VariableDefinitionNode]:
+        """The same definitions, with their places in the document."""
+        operations = [node for node in parse(self._text).definitions if isinstance(node, OperationDefinitionNode)]
+        named = (node for node in operations if self._name in (None, node.name and node.name.value))
+        return next(named).variable_definitions or ()
 
 
 _INT_MAX: Final = 2**31 - 1

@@ -112,7 +112,7 @@ class _Request:
     def fetch(self, number: int, depends_on: tuple[int, ...]) -> Fetch:
         first = self.bundle.groups[0]
         # What the guard already says need not be said again in the document.
-        self.holding = frozenset(self.bundle.guard[0]) if len(self.bundle.guard) == 1 else frozenset[Condition]()
+        self.holding = frozenset(self.bundle.guard[0] if len(self.bundle.guard) == 1 else ())
         kind = self.operation.kind if not first.entity and first.place.parent is None else OperationKind.QUERY
         entities: list[EntityInput] = []
         if first.entity:
@@ -358,17 +358,20 @@ class _Request:
     ) -> str:
         alias = self.aliases.get((id(tree), known_as, selected.key), selected.key)
         text = f"{alias}: {selected.name}" if alias != selected.name else selected.name
-        arguments = [selected.arguments] if selected.arguments else []
-        arguments += [f"{name}: ${variable}" for name, variable in selected.contexts.items()]
-        if arguments:
+        if selected.arguments or selected.contexts:
+            arguments = [selected.arguments] if selected.arguments else []
+            arguments += [f"{name}: ${variable}" for name, variable in selected.contexts.items()]
             text += f"({', '.join(arguments)})"
             self.variables.update(selected.variables)
-        directives, outer = _directives(conjunction)
-        self.variables.update(name for name, _ in conjunction)
-        text += directives
+        outer: list[str] = []
+        if conjunction:
+            directives, outer = _directives(conjunction)
+            self.variables.update(name for name, _ in conjunction)
+            text += directives
+            holding = holding.union(conjunction)
         if selected.below is not None:
             target = self.graph.fields[self.subgraph][known_as][selected.name].type.name
-            inner = " ".join(self.body(selected.below, target, holding | frozenset(conjunction)))
+            inner = " ".join(self.body(selected.below, target, holding))
             text += f" {{ {inner or self.placeholder(target)} }}"
         for directive in outer:
             text = f"...{directive} {{ {text} }}"
@@ -377,10 +380,13 @@ class _Request:
     def find_conflicts(self, instances: list[tuple[SelectionTree, tuple[str, ...]]], path: Path) -> None:
         """Alias fields that share a key but not a shape among the types that can meet at one response position."""
         by_key: dict[str, list[tuple[SelectionTree, str, Selected]]] = {}
+        single = len(instances) == 1 and len(instances[0][1]) == 1
         for tree, types in instances:
             for each in types:
                 for key, selected in tree.fields.get(each, {}).items():
-                    by_key.setdefault(key, []).append((tree, each, selected))
+                    # Within one type a key is one field: nothing but what is below it can conflict.
+                    if selected.below is not None or not single:
+                        by_key.setdefault(key, []).append((tree, each, selected))
         for key, uses in by_key.items():
             shapes: dict[str, list[tuple[SelectionTree, str, Selected]]] = {}
             for use in uses:

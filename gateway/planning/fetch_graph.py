@@ -207,9 +207,10 @@ class FetchGraph:
 
 def select(trees: SelectionTree, types: Types, need: Need, guard: Guard) -> Selected:
     """Put the need's field under these types (names as the subgraph knows them) and give the shared ``Selected``."""
+    fields = [trees.fields.setdefault(each, {}) for each in types]
     selected: Selected | None = None
-    for each in types:
-        selected = trees.fields.get(each, {}).get(need.key)
+    for known in fields:
+        selected = known.get(need.key)
         if selected is not None:
             selected.guard = either(selected.guard, guard)
             break
@@ -222,8 +223,8 @@ def select(trees: SelectionTree, types: Types, need: Need, guard: Guard) -> Sele
             guard=guard,
             below=SelectionTree() if need.below is not None else None,
         )
-    for each in types:
-        trees.fields.setdefault(each, {}).setdefault(need.key, selected)
+    for known in fields:
+        known.setdefault(need.key, selected)
     return selected
 
 

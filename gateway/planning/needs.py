@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 from gateway.operation import Field, Operation, ResponseKeys, Selection
 from gateway.plan import Guard
 from gateway.planning.guards import ALWAYS, both, either_of
-from gateway.query_graph import QueryGraph
+from gateway.query_graph import QueryGraph, Strictness
 from gateway.selection import FieldSet
 from gateway.supergraph import Supergraph
 
@@ -90,26 +90,35 @@ def fragile(blocks: Iterable[Needs], graph: QueryGraph) -> dict[tuple[str, str],
         for types, need in needs:
             if need.name == TYPENAME:
                 continue
-            of = [graph.strictness[each, need.name] for each in types]
+            of = _strictness(graph, types, need.name)
             below: dict[str, frozenset[str]] = {}
             if need.below is not None:
-                owners = frozenset[str]().union(*(each.owners for each in of))
-                below = {name: where & owners for name, where in visit(need.below).items() if where & owners}
+                below = {name: where & of.owners for name, where in visit(need.below).items() if where & of.owners}
                 if below:
                     known = found.get((need.name, need.arguments), frozenset())
                     found[need.name, need.arguments] = known.union(below)
-            strict = frozenset[str]().union(*(each.strict for each in of))
-            if strict and need.name not in graph.key_names:
-                names[need.name] = names.get(need.name, frozenset()) | strict
-            passing = frozenset[str]().union(*(each.strict_throughout for each in of))
+            if of.strict and need.name not in graph.key_names:
+                names[need.name] = names.get(need.name, frozenset()) | of.strict
             for name, where in below.items():
-                if where & passing:
-                    names[name] = names.get(name, frozenset()) | where & passing
+                if where & of.strict_throughout:
+                    names[name] = names.get(name, frozenset()) | where & of.strict_throughout
         return names
 
     for needs in blocks:
         visit(needs)
     return found
+
+
+def _strictness(graph: QueryGraph, types: Types, name: str) -> Strictness:
+    """Of the field on any of these types."""
+    first, *others = [graph.strictness[each, name] for each in types]
+    if not others:
+        return first
+    return Strictness(
+        owners=first.owners.union(*[each.owners for each in others]),
+        strict=first.strict.union(*[each.strict for each in others]),
+        strict_throughout=first.strict_throughout.union(*[each.strict_throughout for each in others]),
+    )
 
 
 def _grouped(needs: Needs) -> Needs:
@@ -134,6 +143,10 @@ class _Merger:
         entries: list[tuple[frozenset[str], Field, Guard]] = []
         for selections, guard in parts:
             self.collect(frozenset(types), selections, guard, entries)
+        abstract = static in self.supergraph.abstract
+        if len(types) == 1 and not abstract:
+            # Most places: whatever is selected is of the one type.
+            return self.fields(types, [(field, guard) for _, field, guard in entries])
         classes: dict[tuple[tuple[int, ...], tuple[str, ...]], list[str]] = {}
         for each in types:
             chosen = tuple(index for index, entry in enumerate(entries) if each in entry[0])
@@ -143,7 +156,7 @@ class _Merger:
             )
             classes.setdefault((chosen, results), []).append(each)
         needs: list[tuple[Types, Need]] = []
-        if static in self.supergraph.abstract:
+        if abstract:
             everything = frozenset(types)
             named = [(entry[0], entry[2]) for entry in entries if entry[1].name == TYPENAME]
             # Who projects a selection for some of the types has to be told the type, even if nobody asked for it.
@@ -153,25 +166,27 @@ class _Merger:
                 guard = either_of(guard for _, guard in named)
                 needs.append((wanted, Need(name=TYPENAME, key=TYPENAME, guard=guard)))
         for (chosen, _), members in classes.items():
-            fields: dict[str, list[tuple[Field, Guard]]] = {}
-            for index in chosen:
-                _, field, guard = entries[index]
-                if not field.name.startswith("__"):
-                    fields.setdefault(field.key, []).append((field, guard))
-            for uses in fields.values():
-                needs.append((tuple(members), self.need(members[0], uses)))
+            needs += self.fields(tuple(members), [entries[index][1:] for index in chosen])
         return tuple(needs)
+
+    def fields(self, types: Types, uses: Iterable[tuple[Field, Guard]]) -> Needs:
+        """What these types, alike in all of it, are asked; introspection is not in it."""
+        fields: dict[str, list[tuple[Field, Guard]]] = {}
+        for use in uses:
+            if not use[0].name.startswith("__"):
+                fields.setdefault(use[0].key, []).append(use)
+        return tuple([(types, self.need(types[0], of)) for of in fields.values()])
 
     def need(self, object_type: str, uses: list[tuple[Field, Guard]]) -> Need:
         field = uses[0][0]
         result = self.supergraph.fields[object_type][field.name].name
         below: Needs | None = None
         leaves = 1
-        guard = either_of(guard for _, guard in uses)
+        guard = either_of([guard for _, guard in uses])
         if result in self.supergraph.possible:
             parts = [(use.selections, guard) for use, guard in uses]
             below = self.merge(self.supergraph.possible[result], parts, result)
-            leaves = sum(need.leaves for _, need in below) or 1
+            leaves = sum([need.leaves for _, need in below]) or 1
         return Need(
             name=field.name,
             key=field.key,

@@ -124,10 +124,10 @@ class Walk:
         for group in self.fetches.groups:
             place = group.place
             while place.parent is not None:
-                told = [Want(place.parent_types, Need(name=TYPENAME, key=TYPENAME))]
-                purpose = Purpose(consumer=group, block=group.block)
-                if place.told_apart() and self.satisfy(place.parent, told, purpose):
-                    raise DeadEnd(f"nobody tells the type of {place.parent.static} above {place.key}")
+                if place.told_apart():
+                    told = [Want(place.parent_types, Need(name=TYPENAME, key=TYPENAME))]
+                    if self.satisfy(place.parent, told, Purpose(consumer=group, block=group.block)):
+                        raise DeadEnd(f"nobody tells the type of {place.parent.static} above {place.key}")
                 place = place.parent
 
     def after_series(self, wants: list[Want], purpose: Purpose) -> list[Want]:
@@ -248,9 +248,11 @@ class Walk:
             ranked: list[tuple[int, int, int]] = []
             for index in able:
                 visit = place.visits[index]
-                missing = max(
-                    need.leaves - self.coverage.local(need, visit.group.subgraph, visit.view, visit.knows(each))
-                    for each in types
+                missing = need.leaves - min(
+                    [
+                        self.coverage.local(need, visit.group.subgraph, visit.view, known_as)
+                        for known_as in {visit.knows(each) for each in types}
+                    ]
                 )
                 ranked.append((missing, self.fetches.round(visit.group), index))
             ranked.sort()
@@ -267,7 +269,7 @@ class Walk:
 
     def whole_elsewhere(self, place: Place, want: Want, types: list[str], purpose: Purpose) -> bool:
         """Whether some subgraph that is not here yet would answer the need without leaving it."""
-        ways = self.ways(place, replace(want, types=tuple(types)), purpose)
+        ways = self.ways(place, Want(tuple(types), want.need, want.tried), purpose)
         return any(missing == 0 for missing, *_ in ways)
 
     def can_take(self, visit: Visit, object_type: str, want: Want, purpose: Purpose) -> bool:
@@ -279,11 +281,11 @@ class Walk:
             return False
         if want.need.name == TYPENAME:
             return visit.stand_in is None
-        known_as = visit.knows(object_type)
+        known_as = visit.stand_in or object_type
         move = self.graph.follow(visit.group.subgraph, visit.view, known_as, want.need.name)
         if move is None or not move[2]:
             return False
-        return self.coverage.useful(want.need, visit.group.subgraph, visit.view, known_as)
+        return want.need.below is None or self.coverage.useful(want.need, visit.group.subgraph, visit.view, known_as)
 
     def may_read(self, visit: Visit, object_type: str, need: Need, purpose: Purpose) -> bool:
         """Whether a deferred block may get a need from this visit."""
@@ -315,14 +317,14 @@ class Walk:
             parts.setdefault((id(existing), id(below), move[1], move[0].type.name), []).append(each)
         residue: list[Want] = []
         for (_, _, view, target), types in parts.items():
-            selected = select(visit.tree, tuple(dict.fromkeys(visit.knows(each) for each in types)), need, guard)
+            selected = select(visit.tree, tuple({visit.knows(each): None for each in types}), need, guard)
             assert selected.below is not None
             child = self.place_below(place, tuple(types), need, target)
             inner = self.visit_below(child, visit.group, selected.below, view, target)
             wants: list[Want] = []
             kept_back: list[tuple[Types, Need]] = []
             for inner_types, inner_need in need.below:
-                present = tuple(each for each in inner_types if each in inner.types)
+                present = tuple([each for each in inner_types if each in inner.types])
                 if not present:
                     continue
                 if split:

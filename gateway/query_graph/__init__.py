@@ -7,6 +7,6 @@ visit carries along; two visits with equal views are at the same node.
 """
 
 from gateway.query_graph.build import build
-from gateway.query_graph.graph import EntityMove, FieldMove, QueryGraph, View
+from gateway.query_graph.graph import EntityMove, FieldMove, QueryGraph, Strictness, View
 
-__all__ = ["EntityMove", "FieldMove", "QueryGraph", "View", "build"]
+__all__ = ["EntityMove", "FieldMove", "QueryGraph", "Strictness", "View", "build"]

@@ -91,6 +91,8 @@ class QueryGraph:
         move = self.fields[subgraph].get(type_name, {}).get(name)
         if move is None:
             return None
+        if not view:
+            return None if move.external else (move, move.provides, not move.requires and not move.contexts)
         provided = False
         below = move.provides
         for item in view:

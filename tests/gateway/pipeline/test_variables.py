@@ -7,6 +7,7 @@ import pytest
 from graphql import OperationDefinitionNode, build_schema, parse
 
 from gateway.errors import VariableInvalid
+from gateway.pipeline.quick_parsing import parse_quickly
 from gateway.pipeline.variables import Declared, coerce
 
 SCHEMA = build_schema(
@@ -20,8 +21,13 @@ SCHEMA = build_schema(
 
 
 def run(definitions: str, given: dict[str, Any]) -> dict[str, Any]:
-    (operation,) = parse(f"query({definitions}) {{ a }}").definitions
+    text = f"query({definitions}) {{ a }}"
+    (operation,) = parse(text).definitions
     assert isinstance(operation, OperationDefinitionNode)
+    plain = parse_quickly(text, max_tokens=100)
+    assert plain is not None
+    (unlocated,) = plain.definitions
+    assert isinstance(unlocated, OperationDefinitionNode)
     return coerce(SCHEMA, operation.variable_definitions or (), given, errors_max=20)
 
 
@@ -92,8 +98,13 @@ def test_every_wrong_variable_is_told() -> None:
     ],
 )
 def test_what_is_looked_at_quickly_is_as_what_is_coerced(definitions: str, given: dict[str, Any]) -> None:
-    (operation,) = parse(f"query({definitions}) {{ a }}").definitions
+    text = f"query({definitions}) {{ a }}"
+    (operation,) = parse(text).definitions
     assert isinstance(operation, OperationDefinitionNode)
+    plain = parse_quickly(text, max_tokens=100)
+    assert plain is not None
+    (unlocated,) = plain.definitions
+    assert isinstance(unlocated, OperationDefinitionNode)
 
     def outcome(values: Callable[[], dict[str, Any]]) -> Any:
         try:
@@ -102,4 +113,16 @@ def test_what_is_looked_at_quickly_is_as_what_is_coerced(definitions: str, given
             return wrong.message, wrong.extensions
 
     coerced = outcome(lambda: coerce(SCHEMA, operation.variable_definitions or (), given, errors_max=20))
-    assert outcome(lambda: Declared(SCHEMA, operation).values(given, errors_max=20)) == coerced
+    assert outcome(lambda: Declared(SCHEMA, operation, text).values(given, errors_max=20)) == coerced
+    assert outcome(lambda: Declared(SCHEMA, unlocated, text).values(given, errors_max=20)) == coerced
+
+
+def test_a_wrong_variable_is_told_with_its_place_in_the_operation_that_ran() -> None:
+    text = "query One($a: Int) { a }\nquery Two($a: Int) { a }"
+    document = parse_quickly(text, max_tokens=100)
+    assert document is not None
+    operation = document.definitions[1]
+    assert isinstance(operation, OperationDefinitionNode)
+    with pytest.raises(VariableInvalid) as caught:
+        Declared(SCHEMA, operation, text).values({"a": "x"}, errors_max=20)
+    assert caught.value.extensions["errors"][0]["locations"] == [{"line": 2, "column": 11}]
