@@ -8,10 +8,10 @@ takes, and what is done when it fails.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping
 from contextlib import AsyncExitStack
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import BodyDecodeError, DecodeError, PyreqwestError, RequestTimeoutError
@@ -33,6 +33,8 @@ from gateway.execution.replies import (
 )
 from gateway.execution.request_head import JSON_HEADERS, USER_AGENT
 from gateway.execution.socket_stream import OPENED
+
+T = TypeVar("T")
 
 SILENCE_S: Final = 90.0
 """An event stream with not even a heartbeat for this long is dead, whatever TCP believes."""
@@ -63,7 +65,9 @@ class WebClient:
         try:
             request = self._client.post(url).headers({**JSON_HEADERS, **headers}).body_bytes(body)
             # The client's own clock: a cancelled request would keep its connection until the subgraph answers.
-            async with request.timeout(timedelta(seconds=seconds)).build_streamed() as response:
+            async with AsyncExitStack() as open_until:
+                streamed = request.timeout(timedelta(seconds=seconds)).build_streamed()
+                response = await _not_lost(open_until.enter_async_context(streamed))
                 return await self._body(name, response)
         except RequestTimeoutError:
             raise timed_out(name, seconds) from None
@@ -84,15 +88,15 @@ class WebClient:
             raise too_large(name, limit)
         given = response.get_header("content-type") or ""
         if media_type(given) not in MEDIA_TYPES:
-            beginning = bytes(await response.body_reader.read(DETAIL_CHARACTERS_MAX) or b"")
+            beginning = bytes(await _not_lost(response.body_reader.read(DETAIL_CHARACTERS_MAX)) or b"")
             raise no_json(name, response.status, given, beginning)
         read = response.body_reader.read_chunk
-        first = await read()
+        first = await _not_lost(read())
         if first is None:
             return b""
         chunks = [bytes(first)]
         size = len(first)
-        while (chunk := await read()) is not None:
+        while (chunk := await _not_lost(read())) is not None:
             size += len(chunk)
             if size > limit:
                 raise too_large(name, limit)
@@ -127,7 +131,7 @@ class WebClient:
                 # The client would fill a buffer before it hands out anything; an event must not wait for the next.
                 streamed = request.body_bytes(body).streamed_read_buffer_limit(0).build_streamed()
                 async with asyncio.timeout(self._open_s):
-                    response = await open_until.enter_async_context(streamed)
+                    response = await _not_lost(open_until.enter_async_context(streamed))
                     plain = media_type(response.get_header("content-type") or "") != "text/event-stream"
                     refusal = await self._body(name, response) if plain else b""
                 if plain:
@@ -138,7 +142,7 @@ class WebClient:
                     return
                 yield OPENED
                 parser = EventParser(self._reply_bytes_max)
-                while (chunk := await response.body_reader.read_chunk()) is not None:
+                while (chunk := await _not_lost(response.body_reader.read_chunk())) is not None:
                     for event in parser.feed(bytes(chunk)):
                         yield event
                         if event.type == "complete":
@@ -150,3 +154,15 @@ class WebClient:
             raise timed_out(name, self._open_s) from None
         except (PyreqwestError, ValueError) as wrong:
             raise unreachable(name, wrong) from wrong
+
+
+async def _not_lost(result: Awaitable[T]) -> T:
+    """The library's result. Where both come at one moment, it gives the result and forgets the cancellation; who cancels
+    would then wait for ever."""
+    task = asyncio.current_task()
+    assert task is not None
+    before = task.cancelling()
+    found = await result
+    if task.cancelling() > before:
+        raise asyncio.CancelledError
+    return found
