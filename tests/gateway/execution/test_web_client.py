@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from gateway.execution.web_client import _not_lost
 
@@ -12,10 +13,8 @@ async def test_a_cancellation_that_the_library_forgets_is_not_lost() -> None:
 
     async def forgetful() -> str:
         waiting.set()
-        try:
+        with contextlib.suppress(asyncio.CancelledError):
             await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            pass
         return "what came at the same moment"
 
     task = asyncio.create_task(_not_lost(forgetful()))

@@ -24,10 +24,6 @@ def run(definitions: str, given: dict[str, Any]) -> dict[str, Any]:
     text = f"query({definitions}) {{ a }}"
     (operation,) = parse(text).definitions
     assert isinstance(operation, OperationDefinitionNode)
-    plain = parse_quickly(text, max_tokens=100)
-    assert plain is not None
-    (unlocated,) = plain.definitions
-    assert isinstance(unlocated, OperationDefinitionNode)
     return coerce(SCHEMA, operation.variable_definitions or (), given, errors_max=20)
 
 
