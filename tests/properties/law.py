@@ -168,6 +168,8 @@ class Bench:
                 kind = "compiled"
             if BROKEN._value.get() != broken:
                 kind = "a bug in the compiled plan"
+            if kind is None and history.violations:
+                kind, violations = "violation by the compiled plan", history.violations
         if kind is None:
             return None
         return Difference(kind, ask, expected, answered, tuple(violations))

@@ -175,7 +175,8 @@ class _Run:
         for each in self.program.after[number]:
             await self.taken[each].wait()
         if self.stray is not None:
-            raise self.stray
+            # Why is said already.
+            raise Astray("what it adds to went astray")
 
     async def in_chunks(self, step: Any, sent: Sent, waiting: tuple[dict[Any, Any], ...], most: int) -> None:
         """As many requests as the interpreter would make of it, some of them side by side."""

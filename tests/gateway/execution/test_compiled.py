@@ -289,6 +289,36 @@ async def test_halves_that_do_not_fit_are_interpreted(
     assert outcomes() == {"astray": 1}
 
 
+async def test_a_bug_in_a_fetch_that_another_waits_for_is_counted_once(
+    outcomes: Callable[[], dict[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = asyncio.Event()
+    async with bench(API, catalog(), makers([{"name": "Xi", "country": "GR"}, None])) as on:
+        post = on.transport.reply
+
+        async def makers_first(address: SubgraphAddress, *given: Any, **rest: Any) -> bytes:
+            reply = await post(address, *given, **rest)
+            if address.name == "makers":
+                answered.set()
+            else:
+                async with asyncio.timeout(10):
+                    await answered.wait()
+                await asyncio.sleep(0)
+            return reply
+
+        def broken(*_: Any) -> None:
+            raise KeyError("a bug")
+
+        on.transport.reply = makers_first  # type: ignore[method-assign]
+        executable = on.prepare("{ products { brand { country id name } } }", plan_of(*BRANDS))
+        program = on.executor.programs.make(executable.heat, {})
+        assert isinstance(program, Program)
+        executable.heat.programs[()] = program
+        monkeypatch.setitem(program.take, 0, broken)
+        await on.executor.execute(executable, {}, NOBODY)
+    assert outcomes() == {"broken": 1, "astray": 1}
+
+
 async def test_a_leaf_is_taken_from_whoever_knows_it(outcomes: Callable[[], dict[str, int]]) -> None:
     again = entity_fetch(
         1, "inventory", ("products", "@"), "... on Product { size stock }", representation("Product", "sku")
