@@ -40,11 +40,9 @@ class _Recording(Transport):
         super().__init__(limits)
         self.sent: list[Request] = []
 
-    async def fetch(
-        self, address: SubgraphAddress, body: bytes, context: FetchContext, *, repeatable: bool
-    ) -> dict[str, Any]:
+    async def reply(self, address: SubgraphAddress, body: bytes, context: FetchContext, *, repeatable: bool) -> bytes:
         self.sent.append(Request(address.url, body))
-        return await super().fetch(address, body, context, repeatable=repeatable)
+        return await super().reply(address, body, context, repeatable=repeatable)
 
 
 class Direct:
@@ -81,6 +79,7 @@ class Direct:
         found: dict[int, list[Request]] = {}
         for request in self._recording.sent:
             found.setdefault(round_of[orjson.loads(request.body)["query"]], []).append(request)
+        assert found, "nothing was sent"
         return tuple(tuple(found[number]) for number in sorted(found)), dict(answer.data)
 
     async def replay(self, client: LeanClient, rounds: Rounds) -> None:
