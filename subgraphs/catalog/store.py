@@ -19,7 +19,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -27,6 +27,12 @@ from typing import Any
 from subgraphs.catalog.model.pricing import PriceEntry, PriceList, Rules
 from subgraphs.catalog.model.products import Attribute, Category, Channel, Media, Product, ProductStatus, Variant
 from subgraphs.chassis.mongo import DESCENDING, Database, Document, Index, Session
+
+PRODUCT_PARTS: Mapping[str, str] = {"description": "desc", "media": "media", "options": "opts", "attributes": "attrs"}
+"""What of a product is long, by name: read where it is wanted, and empty in the model where it is not."""
+VARIANT_PARTS: Mapping[str, str] = {"gtin": "gtin", "mpn": "mpn", "selectedOptions": "opts", "weightGrams": "g"}
+"""The same of a variant."""
+ALL_PARTS: Collection[str] = frozenset({*PRODUCT_PARTS, *VARIANT_PARTS})
 
 PRODUCTS, VARIANTS, CATEGORIES = "products", "variants", "categories"
 CHANNELS, PRICE_LISTS, PRICES, RATES = "channels", "price_lists", "prices", "rates"
@@ -70,12 +76,12 @@ def product_from_doc(doc: Mapping[str, Any]) -> Product:
         id=doc["_id"],
         handle=doc["handle"],
         title=doc["title"],
-        description=doc["desc"],
+        description=doc.get("desc", ""),
         brand=doc.get("brand"),
         category=doc["cat"],
-        media=tuple(Media(m["url"], m["kind"], m.get("alt"), m["w"], m["h"]) for m in doc["media"]),
-        options=tuple((option["n"], tuple(option["vs"])) for option in doc["opts"]),
-        attributes=tuple(Attribute(a["c"], a["l"], a["v"], a.get("u"), a["s"]) for a in doc["attrs"]),
+        media=tuple(Media(m["url"], m["kind"], m.get("alt"), m["w"], m["h"]) for m in doc.get("media", ())),
+        options=tuple((option["n"], tuple(option["vs"])) for option in doc.get("opts", ())),
+        attributes=tuple(Attribute(a["c"], a["l"], a["v"], a.get("u"), a["s"]) for a in doc.get("attrs", ())),
         channels=tuple(doc["ch"]),
         status=ProductStatus(doc["st"]),
         skus=tuple(doc["skus"]),
@@ -108,7 +114,7 @@ def variant_from_doc(doc: Mapping[str, Any]) -> Variant:
         title=doc["title"],
         gtin=doc.get("gtin"),
         mpn=doc.get("mpn"),
-        options=tuple((option["n"], option["v"]) for option in doc["opts"]),
+        options=tuple((option["n"], option["v"]) for option in doc.get("opts", ())),
         weight_grams=doc.get("g"),
         tax_class=doc["tax"],
         category=doc["cat"],
@@ -200,6 +206,11 @@ def price_from_doc(doc: Mapping[str, Any]) -> PriceEntry:
     )
 
 
+def _without(known: Mapping[str, str], wanted: Collection[str]) -> dict[str, int] | None:
+    """The projection that leaves out the parts nobody wants."""
+    return {key: 0 for part, key in known.items() if part not in wanted} or None
+
+
 class Store:
     """Catalog's collections."""
 
@@ -213,12 +224,13 @@ class Store:
         self._prices = database.collection(PRICES)
         self._rates = database.collection(RATES)
 
-    async def products(self, ids: Sequence[str]) -> dict[str, Product]:
-        """Those of the products that exist. One query."""
-        return {doc["_id"]: product_from_doc(doc) for doc in await self._products.find({"_id": {"$in": list(ids)}})}
+    async def products(self, ids: Sequence[str], parts: Collection[str] = ALL_PARTS) -> dict[str, Product]:
+        """Those of the products that exist, with these of their ``PRODUCT_PARTS``. One query."""
+        rows = await self._products.find({"_id": {"$in": list(ids)}}, projection=_without(PRODUCT_PARTS, parts))
+        return {doc["_id"]: product_from_doc(doc) for doc in rows}
 
-    async def product_by_handle(self, handle: str) -> Product | None:
-        doc = await self._products.find_one({"handle": handle})
+    async def product_by_handle(self, handle: str, parts: Collection[str] = ALL_PARTS) -> Product | None:
+        doc = await self._products.find_one({"handle": handle}, projection=_without(PRODUCT_PARTS, parts))
         return product_from_doc(doc) if doc is not None else None
 
     async def all_products(self) -> list[Product]:
@@ -230,9 +242,10 @@ class Store:
         counts = [await each.count({}) for each in (self._products, self._variants, self._prices, self._categories)]
         return (*counts, newest["at"] if newest is not None else None)
 
-    async def variants(self, skus: Sequence[str]) -> dict[str, Variant]:
-        """Those of the variants that exist. One query."""
-        return {doc["_id"]: variant_from_doc(doc) for doc in await self._variants.find({"_id": {"$in": list(skus)}})}
+    async def variants(self, skus: Sequence[str], parts: Collection[str] = ALL_PARTS) -> dict[str, Variant]:
+        """Those of the variants that exist, with these of their ``VARIANT_PARTS``. One query."""
+        rows = await self._variants.find({"_id": {"$in": list(skus)}}, projection=_without(VARIANT_PARTS, parts))
+        return {doc["_id"]: variant_from_doc(doc) for doc in rows}
 
     async def variant_by_gtin(self, gtin: str) -> Variant | None:
         doc = await self._variants.find_one({"gtin": gtin})

@@ -12,12 +12,13 @@ import datetime
 import decimal
 import enum
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NewType, TypeVar
 
 import strawberry
-from graphql import GraphQLError
+from graphql import FieldNode, FragmentDefinitionNode, GraphQLError, InlineFragmentNode, OperationDefinitionNode
 from graphql.error import GraphQLSyntaxError
+from prometheus_client import Counter
 from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.federation.schema import FederationAny
 from strawberry.schema.config import StrawberryConfig
@@ -35,6 +36,11 @@ from subgraphs.kernel.pages import Page
 FEDERATION_VERSION: Final = "2.7"
 DOCUMENTS_CACHED_MAX = 1_000
 ENTITIES_MAX = 5_000
+
+REPRESENTATIONS = Counter(
+    "galleria_representations",
+    "Entities asked for by key. With galleria_request_seconds_count and process_cpu_seconds_total: the CPU of a request, and of a representation.",
+)
 
 _log = logger(__name__)
 
@@ -312,6 +318,15 @@ class ServiceContext:
         self.loaders = loaders
         self.request_id = request_id
         self.entities_max = entities_max
+        self._asked: tuple[OperationDefinitionNode, frozenset[str]] | None = None
+
+    def asked(
+        self, operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]
+    ) -> frozenset[str]:
+        """The names of all fields in the operation. A socket's context serves several operations; the last is remembered."""
+        if self._asked is None or self._asked[0] is not operation:
+            self._asked = operation, _field_names(operation, fragments)
+        return self._asked[1]
 
     @property
     def principal(self) -> Principal:
@@ -323,6 +338,25 @@ class ServiceContext:
 
 
 Info = strawberry.Info[ServiceContext, None]
+
+
+def asked(info: Info, parts: Collection[str]) -> frozenset[str]:
+    """Those of the parts that a field of the operation is named after, wherever it stands: the others need not be read
+    from the database. A part that resolvers read for a field of another name is none of these."""
+    raw = info._raw_info  # the library's own view of the whole operation costs a walk a field
+    return info.context.asked(raw.operation, raw.fragments).intersection(parts)
+
+
+def _field_names(operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]) -> frozenset[str]:
+    names: set[str] = set()
+    waiting = [operation.selection_set, *(each.selection_set for each in fragments.values())]
+    for selections in waiting:
+        for node in selections.selections:
+            if isinstance(node, FieldNode):
+                names.add(node.name.value)
+            if isinstance(node, FieldNode | InlineFragmentNode) and node.selection_set is not None:
+                waiting.append(node.selection_set)
+    return frozenset(names)
 
 
 def require_authenticated(info: Info) -> Principal:
@@ -354,6 +388,7 @@ class ServiceSchema(strawberry.federation.Schema):
         limit = info.context.entities_max
         if len(representations) > limit:
             raise kernel.InvalidInput(f"at most {limit} representations in one request, not {len(representations)}")
+        REPRESENTATIONS.inc(len(representations))
         # The library takes __typename out of what it is given; a variable may be used by two aliases.
         return super().entities_resolver(info, [dict(item) for item in representations])  # type: ignore[call-overload]
 

@@ -10,7 +10,7 @@ import strawberry
 
 from subgraphs.catalog.model import pricing, products
 from subgraphs.catalog.model.pricing import PriceContext, amount, resolve
-from subgraphs.catalog.schema.context import all_categories, price_context, services_of
+from subgraphs.catalog.schema.context import all_categories, price_context, product_loader, services_of, variant_loader
 from subgraphs.catalog.schema.inputs import PriceContextInput
 from subgraphs.catalog.schema.values import (
     Attribute,
@@ -41,7 +41,7 @@ class ProductVariant:
 
     @strawberry.field(description="The product it is a variant of.")
     async def product(self, info: Info) -> "ProductType":
-        found = await info.context.loaders.get("products", services_of(info).products_of).load(self.entry.product_id)
+        found = await product_loader(info).load(self.entry.product_id)
         assert found is not None, f"variant {self.sku} has no product"
         return ProductType.of(found)
 
@@ -81,7 +81,7 @@ class ProductVariant:
         context: Annotated[PriceContextInput | None, strawberry.argument(description="Where and when.")] = None,
     ) -> bool:
         services, asked = services_of(info), await price_context(info, context)
-        product = await info.context.loaders.get("products", services.products_of).load(self.entry.product_id)
+        product = await product_loader(info).load(self.entry.product_id)
         assert product is not None, f"variant {self.sku} has no product"
         return services.purchasable(product, await self._price(info, asked), asked)
 
@@ -118,7 +118,7 @@ class ProductVariant:
 
     @classmethod
     async def resolve_reference(cls, info: Info, sku: str) -> Self | None:
-        found = await info.context.loaders.get("variants", services_of(info).variants_of).load(sku)
+        found = await variant_loader(info).load(sku)
         return cls.of(found) if found is not None else None
 
 
@@ -166,7 +166,7 @@ class ProductType:
         skus = self.entry.skus
         begin = _begin(skus, after)
         shown = skus[begin : begin + size]
-        found = await info.context.loaders.get("variants", services_of(info).variants_of).load_many(list(shown))
+        found = await variant_loader(info).load_many(list(shown))
         edges = [
             ProductVariantEdge(cursor=each.sku, node=ProductVariant.of(each)) for each in found if each is not None
         ]
@@ -226,7 +226,7 @@ class ProductType:
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: strawberry.ID) -> Self | None:
-        found = await info.context.loaders.get("products", services_of(info).products_of).load(str(id))
+        found = await product_loader(info).load(str(id))
         return cls.of(found) if found is not None else None
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import strawberry
 
 from subgraphs.catalog.model import pricing, products
-from subgraphs.catalog.schema.context import all_categories, price_context, services_of
+from subgraphs.catalog.schema.context import all_categories, price_context, services_of, variant_loader
 from subgraphs.catalog.schema.entities import ProductType, ProductVariant
 from subgraphs.catalog.schema.inputs import PriceContextInput, PriceSetInput, ProductFilter
 from subgraphs.catalog.schema.payloads import (
@@ -23,6 +23,7 @@ from subgraphs.catalog.schema.payloads import (
 from subgraphs.catalog.schema.values import CategoryType, ChannelType
 from subgraphs.catalog.service.catalog import SEARCH_PAGE_MAX, VARIANTS_ASKED_MAX, Filter, NewPrice, Sort
 from subgraphs.catalog.service.live import PriceNews, PriceSelector
+from subgraphs.catalog.store import PRODUCT_PARTS
 from subgraphs.chassis.graphql import (
     Decimal,
     IdempotencyKey,
@@ -30,6 +31,7 @@ from subgraphs.chassis.graphql import (
     MoneyType,
     PageInfo,
     StreamEventKind,
+    asked,
     to_graphql_error,
 )
 from subgraphs.kernel.errors import DomainError
@@ -50,7 +52,7 @@ class Query:
             raise Invalid("name a product by id or by handle, one of them", path=("id",))
         if id is not None:
             return await ProductType.resolve_reference(info, id)
-        found = await services.store.product_by_handle(handle or "")
+        found = await services.store.product_by_handle(handle or "", asked(info, PRODUCT_PARTS))
         return ProductType.of(found) if found is not None else None
 
     @strawberry.federation.field(description="One variant by its SKU.", tags=["partner"])
@@ -67,7 +69,7 @@ class Query:
     ) -> list[ProductVariant | None]:
         if len(skus) > VARIANTS_ASKED_MAX:
             raise Invalid(f"at most {VARIANTS_ASKED_MAX} SKUs at once, not {len(skus)}", path=("skus",))
-        found = await info.context.loaders.get("variants", services_of(info).variants_of).load_many(skus)
+        found = await variant_loader(info).load_many(skus)
         return [ProductVariant.of(each) if each is not None else None for each in found]
 
     @strawberry.federation.field(description="The variant with this barcode.", tags=["partner"])
@@ -92,11 +94,9 @@ class Query:
         first: Annotated[int | None, strawberry.argument(description=f"How many, at most {SEARCH_PAGE_MAX}.")] = 24,
         after: Annotated[str | None, strawberry.argument(description="Cursor to go on from.")] = None,
     ) -> ProductSearchConnection:
-        services, asked = services_of(info), await price_context(info, context)
-        result = await services.search(query, _filter(filter), sort, asked, first, after)
-        matched = await info.context.loaders.get("variants", services.variants_of).load_many(
-            [found.matched_sku or "" for found in result.page.items]
-        )
+        services, where = services_of(info), await price_context(info, context)
+        result = await services.search(query, _filter(filter), sort, where, first, after)
+        matched = await variant_loader(info).load_many([found.matched_sku or "" for found in result.page.items])
         return ProductSearchConnection(
             edges=[
                 ProductSearchEdge(
@@ -191,19 +191,19 @@ class Subscription:
             str | None, strawberry.argument(description="From the last event seen, to go on from there.")
         ] = None,
     ) -> AsyncIterator[PriceChangeEvent]:
-        services, asked = services_of(info), await price_context(info, context)
+        services, where = services_of(info), await price_context(info, context)
         selector = PriceSelector(
             tuple(sorted(set(skus))),
-            asked.key,
+            where.key,
             drop_only or min_drop_percent is not None,
             min_drop_percent if min_drop_percent is not None else Decimal(0),
         )
 
         async def pricing_now(wanted: Sequence[str]) -> dict[str, pricing.Price | None]:
-            return await services.prices_now(wanted, asked)
+            return await services.prices_now(wanted, where)
 
         async for news in services.feed.watch(selector, pricing_now, resume_token):
-            variant = (await services.variants_of([news.sku]))[0]
+            variant = await variant_loader(info).load(news.sku)
             if variant is not None:
                 yield _event(news, variant)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
@@ -152,14 +152,14 @@ class Catalog:
                 currency = None
         return rules.context(channel, currency, country, at or self.clock.now(), default_channel=DEFAULT_CHANNEL)
 
-    async def products_of(self, ids: Sequence[str]) -> list[Product | None]:
-        """In the order asked. One query."""
-        found = await self.store.products(ids)
+    async def products_of(self, ids: Sequence[str], parts: Collection[str]) -> list[Product | None]:
+        """In the order asked, with these of the store's ``PRODUCT_PARTS``. One query."""
+        found = await self.store.products(ids, parts)
         return [found.get(identity) for identity in ids]
 
-    async def variants_of(self, skus: Sequence[str]) -> list[Variant | None]:
-        """In the order asked. One query."""
-        found = await self.store.variants(skus)
+    async def variants_of(self, skus: Sequence[str], parts: Collection[str]) -> list[Variant | None]:
+        """In the order asked, with these of the store's ``VARIANT_PARTS``. One query."""
+        found = await self.store.variants(skus, parts)
         return [found.get(sku) for sku in skus]
 
     async def entries_of(self, skus: Sequence[str]) -> list[tuple[PriceEntry, ...]]:

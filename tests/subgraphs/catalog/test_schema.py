@@ -95,6 +95,51 @@ async def test_a_hundred_variants_cost_one_query_a_collection(
     assert queries == {"variants": 1, "products": 1, "prices": 1}
 
 
+@pytest.mark.parametrize(
+    ("selection", "read"),
+    [
+        ("title", set()),
+        ("title description", {"desc"}),
+        ("variants { edges { node { sku media { url } } } }", {"media"}),
+        ("...Facts", {"attrs", "opts"}),
+    ],
+)
+async def test_of_a_product_only_what_the_operation_asks_is_read(
+    house: RunningService, monkeypatch: pytest.MonkeyPatch, selection: str, read: set[str]
+) -> None:
+    long = {"desc", "media", "opts", "attrs"}
+    found: list[set[str]] = []
+    find = Collection.find
+
+    async def watched(self: Collection, filter: Any, **kwargs: Any) -> Any:
+        documents = await find(self, filter, **kwargs)
+        if self.name == PRODUCTS and "_id" in filter:
+            found.extend(long.intersection(document) for document in documents)
+        return documents
+
+    monkeypatch.setattr(Collection, "find", watched)
+    document = "query($id: ID!) { product(id: $id) { " + selection + " } }"
+    if "Facts" in selection:
+        document += " fragment Facts on Product { attributes { code } ... { options { name } } }"
+    await house.data(document, {"id": PRODUCT.id})
+    assert found == [read]
+
+
+async def test_who_asks_for_more_on_the_same_socket_gets_it(house: RunningService) -> None:
+    """A context of a socket outlives an operation: what one leaves out, the next may want."""
+    context = context_of(house)
+    answers = await asyncio.gather(
+        *(
+            SCHEMA.execute(f'{{ product(id: "{PRODUCT.id}") {{ {field} }} }}', context_value=context)
+            for field in ("title", "description", "media { url }")
+        )
+    )
+    assert [answer.errors for answer in answers] == [None, None, None]
+    assert answers[1].data == {"product": {"description": PRODUCT.description}}
+    assert answers[2].data is not None
+    assert answers[2].data["product"]["media"]
+
+
 async def test_entities_that_do_not_exist_are_null_and_harm_no_other(house: RunningService) -> None:
     representations = [
         {"__typename": "Product", "id": "prd_none"},
