@@ -19,7 +19,7 @@ from gateway.execution.transport import FetchContext, SubgraphAddress, Transport
 from gateway.pipeline.snapshot import Planned, Snapshot
 from gateway.plan import QueryPlan
 from gateway.supergraph import Supergraph
-from subgraphs.chassis.identity import ANONYMOUS, IDENTITY_HEADER, IdentitySigner, RequestContext
+from subgraphs.chassis.identity import ANONYMOUS, IDENTITY_HEADER, IdentitySigner, Principal, RequestContext
 from tests.benchmarks.client import LeanClient
 
 
@@ -88,8 +88,8 @@ class Direct:
         for together in rounds:
             await asyncio.gather(*(client.post(request.url, request.body, headers) for request in together))
 
-    def headers(self) -> Mapping[str, str]:
-        return {IDENTITY_HEADER: self._signer.sign(ANONYMOUS, RequestContext())}
+    def headers(self, principal: Principal = ANONYMOUS) -> Mapping[str, str]:
+        return {IDENTITY_HEADER: self._signer.sign(principal, RequestContext())}
 
 
 def _rounds(plan: QueryPlan) -> dict[str, int]:

@@ -11,11 +11,12 @@ from collections.abc import Awaitable, Callable
 
 from tests.benchmarks.results import Table
 from tests.benchmarks.site import Site
-from tests.benchmarks.workloads import large_graphs, live, memory, planning, race, reads, start
+from tests.benchmarks.workloads import entities, large_graphs, live, memory, planning, race, reads, start
 
 WORKLOADS: tuple[tuple[str, Callable[[Site], Awaitable[tuple[Table, ...]]]], ...] = (
     ("start", start.measure),
     ("reads", reads.measure),
+    ("entities", entities.measure),
     ("planning", planning.measure),
     ("large_graphs", large_graphs.measure),
     ("live", live.measure),
