@@ -12,7 +12,7 @@ import datetime
 import decimal
 import enum
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Final, NewType, TypeVar
 
 import strawberry
@@ -260,6 +260,7 @@ class NotAuthenticated(kernel.DomainError):
     """The field needs a principal that is known, and this one is anonymous."""
 
 
+T = TypeVar("T")
 D = TypeVar("D", bound=kernel.DomainError)
 _CONVERTERS: dict[type[kernel.DomainError], Callable[[Any], Any]] = {}
 
@@ -319,6 +320,20 @@ class ServiceContext:
         self.request_id = request_id
         self.entities_max = entities_max
         self._asked: tuple[OperationDefinitionNode, frozenset[str]] | None = None
+        self._made: dict[tuple[Hashable, int], tuple[object, Any]] = {}
+
+    def once(self, what: Hashable, source: object, make: Callable[[], T]) -> T:
+        """What is made of one and the same object, made once a request; who uses it does not change it.
+
+        A stream's context serves for hours: there it is made anew.
+        """
+        if not self.loaders.remember:
+            return make()
+        key = (what, id(source))
+        # The source is kept: no other object has its id as long.
+        _, found = self._made.get(key) or self._made.setdefault(key, (source, make()))
+        made: T = found
+        return made
 
     def asked(
         self, operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]

@@ -26,7 +26,7 @@ class Loaders:
 
     def __init__(self, *, batch_max: int = 500, remember: bool = True) -> None:
         self._batch_max = batch_max
-        self._remember = remember
+        self.remember = remember
         self._loaders: dict[str, DataLoader[Any, Any]] = {}
 
     def get(self, name: str, batch: BatchFunction[K, V], *, batch_max: int | None = None) -> DataLoader[K, V]:
@@ -43,6 +43,6 @@ class Loaders:
                 assert len(values) == len(keys), f"loader {name!r} answered {len(values)} of {len(keys)} keys"
                 return values
 
-            loader = DataLoader(checked, max_batch_size=batch_max or self._batch_max, cache=self._remember)
+            loader = DataLoader(checked, max_batch_size=batch_max or self._batch_max, cache=self.remember)
             self._loaders[name] = loader
         return cast("DataLoader[K, V]", loader)

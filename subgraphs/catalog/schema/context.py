@@ -40,11 +40,16 @@ def variant_loader(info: Info) -> DataLoader[str, products.Variant | None]:
 async def price_context(info: Info, given: PriceContextInput | None) -> PriceContext:
     """Where and when prices are asked for: as the input says, or else the request."""
     services, stands = services_of(info), info.context.request_context
-    if given is None:
-        return await services.context(stands)
-    return await services.context(
-        stands, channel=given.channel, currency=given.currency, country=given.country, at=given.at
-    )
+    rules = await services.rules()
+
+    def meant() -> PriceContext:
+        if given is None:
+            return services.context(rules, stands)
+        return services.context(
+            rules, stands, channel=given.channel, currency=given.currency, country=given.country, at=given.at
+        )
+
+    return info.context.once(PriceContext, given, meant)
 
 
 def all_categories(info: Info) -> Any:

@@ -58,21 +58,9 @@ class ProductVariant:
             PriceContextInput | None, strawberry.argument(description="Where and when; where you stand by default.")
         ] = None,
     ) -> PriceType | None:
-        services, asked = services_of(info), await price_context(info, context)
+        asked = await price_context(info, context)
         found = await self._price(info, asked)
-        if found is None:
-            return None
-        return PriceType(
-            current=MoneyType.of(found.current),
-            list=MoneyType.of(found.list),
-            lowest30d=MoneyType.of(found.lowest_30d),
-            tax_included=found.tax_included,
-            source=found.source,
-            price_list_code=found.price_list,
-            version=found.version,
-            valid_until=found.valid_until,
-            quote_token=services.quote_token(self.sku, found, asked),
-        )
+        return PriceType.of(self.sku, found, asked) if found is not None else None
 
     @strawberry.field(description="Whether it is for sale there. Says nothing of stock.")
     async def purchasable(

@@ -8,6 +8,7 @@ import strawberry
 from subgraphs.catalog.model.pricing import PriceSource
 from subgraphs.catalog.service.catalog import Sort
 from subgraphs.chassis.graphql import CountryCode, CurrencyCode, DateTime, MinorUnits, MoneyInput
+from subgraphs.chassis.inputs import built_once
 
 strawberry.enum(PriceSource, description="Which rule made a price: an explicit one in a list, or a conversion.")
 
@@ -16,6 +17,7 @@ strawberry.enum(
 )
 
 
+@built_once
 @strawberry.input(description="Where and when a price is asked for.")
 class PriceContextInput:
     channel: str = strawberry.field(description="Code of the channel that would sell.")

@@ -125,6 +125,9 @@ class ChannelType:
 
 @strawberry.federation.type(name="Price", description="What a variant costs in a context.", tags=["partner"])
 class PriceType:
+    sku: strawberry.Private[str]
+    price: strawberry.Private[pricing.Price]
+    asked: strawberry.Private[pricing.PriceContext]
     current: MoneyType = strawberry.field(description="What is to be paid.")
     list: MoneyType = strawberry.field(description="What it is struck through from; equal when nothing is reduced.")
     lowest30d: MoneyType | None = strawberry.field(
@@ -135,7 +138,26 @@ class PriceType:
     price_list_code: str = strawberry.field(description="The list the amount comes from.")
     version: str = strawberry.field(description="Changes whenever the amount could.")
     valid_until: DateTime = strawberry.field(description="Until when the price is promised.")
-    quote_token: str = strawberry.field(description="The promise, signed; hand it in at checkout.")
+
+    @strawberry.field(description="The promise, signed; hand it in at checkout.")
+    def quote_token(self, info: Info) -> str:
+        return services_of(info).quote_token(self.sku, self.price, self.asked)
+
+    @classmethod
+    def of(cls, sku: str, price: pricing.Price, asked: pricing.PriceContext) -> Self:
+        return cls(
+            sku=sku,
+            price=price,
+            asked=asked,
+            current=MoneyType.of(price.current),
+            list=MoneyType.of(price.list),
+            lowest30d=MoneyType.of(price.lowest_30d),
+            tax_included=price.tax_included,
+            source=price.source,
+            price_list_code=price.price_list,
+            version=price.version,
+            valid_until=price.valid_until,
+        )
 
 
 @strawberry.federation.type(description="The cheapest and the dearest variant.", tags=["partner"])

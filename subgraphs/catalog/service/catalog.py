@@ -132,8 +132,9 @@ class Catalog:
             self._rules_until = time.monotonic() + RULES_TTL_S
         return self._rules
 
-    async def context(
+    def context(
         self,
+        rules: Rules,
         stands: RequestContext,
         *,
         channel: str | None = None,
@@ -142,7 +143,6 @@ class Catalog:
         at: datetime | None = None,
     ) -> PriceContext:
         """What an argument says, or, without a channel in it, where the asker stands."""
-        rules = await self.rules()
         if channel is None:
             channel, currency, country = stands.channel, currency or stands.currency, country or stands.country
             if channel is not None and channel not in rules.channels:

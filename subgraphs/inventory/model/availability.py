@@ -76,6 +76,8 @@ class AvailabilityQuestion:
     location_ids: tuple[str, ...] | None = None
     methods: tuple[FulfilmentMethod, ...] = METHODS_DEFAULT
     quantity: int = 1
+    nearby: bool = True
+    """Whether the locations nearby are wanted at all."""
     include_inbound: bool = False
     currency: str | None = None
 
@@ -152,64 +154,112 @@ def status(units: int, quantity: int, units_with_inbound: int) -> AvailabilitySt
     return AvailabilityStatus.BACKORDER if units_with_inbound >= quantity else AvailabilityStatus.OUT_OF_STOCK
 
 
-def answer(
-    sku: str,
-    levels: Sequence[StockLevel],
-    locations: Mapping[str, Location],
-    question: AvailabilityQuestion,
-    now: datetime,
-) -> Availability:
-    """The availability of one SKU, given all its levels everywhere."""
-    by_location = {level.location_id: level for level in levels}
-    considered = [
-        place
-        for place in locations.values()
-        if place.serves(question.channel) and (question.location_ids is None or place.id in question.location_ids)
-    ]
-    there = [by_location[place.id] for place in considered if place.id in by_location]
-    units = sum(level.atp for level in there)
-    coming = sum(item.counted for level in there for item in level.inbound) if question.include_inbound else 0
-    arrivals = sorted(item.eta for level in there for item in level.inbound if item.counted > 0 and item.eta > now)
-    return Availability(
-        sku=sku,
-        status=status(units, question.quantity, units + coming),
-        band=band(units),
-        units=units,
-        by_method=tuple(_method(method, considered, by_location, question, now) for method in question.methods),
-        nearby=_nearby(considered, by_location, question, now),
-        restock_at=arrivals[0] if arrivals and units < question.quantity else None,
-        as_of=now,
-        version=sum(level.version for level in levels),
-    )
+class Survey:
+    """What a question means for every SKU alike, at one instant, found once: the locations it is about, how far away they
+    are, what each method can promise from them."""
 
+    def __init__(self, locations: Mapping[str, Location], question: AvailabilityQuestion, now: datetime) -> None:
+        self.question = question
+        self.now = now
+        wanted = question.location_ids
+        self._considered = [
+            place
+            for place in locations.values()
+            if place.serves(question.channel) and (wanted is None or place.id in wanted)
+        ]
+        near = question.near
+        self._distance_km = {
+            each.id: each.point.distance_km(near) if near is not None else 0.0 for each in self._considered
+        }
+        self._places = {method: self._serving(method) for method in question.methods}
+        self._promises: dict[tuple[str, FulfilmentMethod], tuple[datetime, datetime] | None] = {}
+        self._nearby = self._collected_at() if question.nearby and (near is not None or wanted is not None) else []
+        self._ready: dict[str, datetime | None] = {}
 
-def _method(
-    method: FulfilmentMethod,
-    considered: Sequence[Location],
-    by_location: Mapping[str, StockLevel],
-    question: AvailabilityQuestion,
-    now: datetime,
-) -> MethodAnswer:
-    places = [
-        place
-        for place in eligible(considered, method, destination=question.near)
-        if method not in AT_A_COUNTER or _within(place, question)
-    ]
-    atp = {place.id: by_location[place.id].atp for place in places if place.id in by_location}
-    if method in AT_A_COUNTER:
-        # Collected in one place, so one place must have it all.
-        giving = [place for place in places if atp.get(place.id, 0) >= question.quantity]
-    else:
-        enough = sum(atp.values()) >= question.quantity
-        giving = [place for place in places if enough and atp.get(place.id, 0) > 0]
-    spans = [span for place in giving if (span := promise(place, method, question.near, now)) is not None]
-    return MethodAnswer(
-        method=method,
-        available=bool(spans),
-        earliest=min((span[0] for span in spans), default=None),
-        latest=min((span[1] for span in spans), default=None),
-        cost=cost(method, question.currency or _market_currency(giving, question.near)),
-    )
+    def answer(self, sku: str, levels: Sequence[StockLevel]) -> Availability:
+        """The availability of one SKU, given all its levels everywhere."""
+        by_location = {level.location_id: level for level in levels}
+        there = [by_location[place.id] for place in self._considered if place.id in by_location]
+        atp = {level.location_id: level.atp for level in there}
+        units = sum(atp.values())
+        coming = sum(item.counted for level in there for item in level.inbound) if self.question.include_inbound else 0
+        arrivals = sorted(
+            item.eta for level in there for item in level.inbound if item.counted > 0 and item.eta > self.now
+        )
+        return Availability(
+            sku=sku,
+            status=status(units, self.question.quantity, units + coming),
+            band=band(units),
+            units=units,
+            by_method=tuple([self._method(method, atp) for method in self.question.methods]),
+            nearby=tuple([self._at(place, by_location.get(place.id)) for place in self._nearby]),
+            restock_at=arrivals[0] if arrivals and units < self.question.quantity else None,
+            as_of=self.now,
+            version=sum(level.version for level in levels),
+        )
+
+    def _serving(self, method: FulfilmentMethod) -> list[Location]:
+        return [
+            place
+            for place in eligible(self._considered, method, destination=self.question.near)
+            if method not in AT_A_COUNTER or self._within(place)
+        ]
+
+    def _within(self, place: Location) -> bool:
+        return self._distance_km[place.id] <= self.question.within_km
+
+    def _method(self, method: FulfilmentMethod, atp: Mapping[str, int]) -> MethodAnswer:
+        places = self._places[method]
+        if method in AT_A_COUNTER:
+            # Collected in one place, so one place must have it all.
+            giving = [place for place in places if atp.get(place.id, 0) >= self.question.quantity]
+        else:
+            enough = sum(atp.get(place.id, 0) for place in places) >= self.question.quantity
+            giving = [place for place in places if enough and atp.get(place.id, 0) > 0]
+        spans = [span for place in giving if (span := self._promise(place, method)) is not None]
+        return MethodAnswer(
+            method=method,
+            available=bool(spans),
+            earliest=min((span[0] for span in spans), default=None),
+            latest=min((span[1] for span in spans), default=None),
+            cost=cost(method, self.question.currency or self._market_currency(giving)),
+        )
+
+    def _promise(self, place: Location, method: FulfilmentMethod) -> tuple[datetime, datetime] | None:
+        key = (place.id, method)
+        if key not in self._promises:
+            self._promises[key] = promise(place, method, self.question.near, self.now)
+        return self._promises[key]
+
+    def _market_currency(self, giving: Sequence[Location]) -> str | None:
+        """The currency of the country that the goods would come from, for who named none: the nearest place decides."""
+        nearest = min(giving, key=lambda place: (self._distance_km[place.id], place.id), default=None)
+        return _CURRENCY_OF.get(nearest.country, "EUR") if nearest is not None else None
+
+    def _collected_at(self) -> list[Location]:
+        serving = [
+            place
+            for place in self._considered
+            if place.kind is not LocationKind.WAREHOUSE and place.can(Capability.PICKUP) and self._within(place)
+        ]
+        return sorted(serving, key=lambda place: (self._distance_km[place.id], place.id))[:NEARBY_MAX]
+
+    def _at(self, place: Location, level: StockLevel | None) -> NearbyAnswer:
+        question = self.question
+        units = level.atp if level is not None else 0
+        coming = sum(item.counted for item in level.inbound) if level is not None and question.include_inbound else 0
+        return NearbyAnswer(
+            location_id=place.id,
+            distance_km=round(self._distance_km[place.id], 1) if question.near is not None else None,
+            status=status(units, question.quantity, units + coming),
+            band=band(units),
+            pickup_ready_by=self._ready_at(place) if units >= question.quantity else None,
+        )
+
+    def _ready_at(self, place: Location) -> datetime | None:
+        if place.id not in self._ready:
+            self._ready[place.id] = place.ready_after(self.now, place.pickup_lead_minutes or 0)
+        return self._ready[place.id]
 
 
 def promise(
@@ -250,49 +300,3 @@ def cost(method: FulfilmentMethod, currency: str | None) -> Money | None:
     if parcel is None or method is FulfilmentMethod.DIGITAL:
         return None
     return Money(parcel * (_SAME_DAY_FACTOR if method is FulfilmentMethod.SAME_DAY else 1), currency)
-
-
-def _market_currency(giving: Sequence[Location], near: Point | None) -> str | None:
-    """The currency of the country that the goods would come from, for who named none: the nearest place decides."""
-    nearest = min(
-        giving, key=lambda place: (place.point.distance_km(near) if near is not None else 0.0, place.id), default=None
-    )
-    return _CURRENCY_OF.get(nearest.country, "EUR") if nearest is not None else None
-
-
-def _within(place: Location, question: AvailabilityQuestion) -> bool:
-    return question.near is None or place.point.distance_km(question.near) <= question.within_km
-
-
-def _nearby(
-    considered: Sequence[Location],
-    by_location: Mapping[str, StockLevel],
-    question: AvailabilityQuestion,
-    now: datetime,
-) -> tuple[NearbyAnswer, ...]:
-    if question.near is None and question.location_ids is None:
-        return ()
-    ranked = sorted(
-        (place.point.distance_km(question.near) if question.near is not None else 0.0, place.id, place)
-        for place in considered
-        if place.kind is not LocationKind.WAREHOUSE and place.can(Capability.PICKUP) and _within(place, question)
-    )
-    return tuple(
-        _at(place, by_location.get(place.id), distance if question.near is not None else None, question, now)
-        for distance, _, place in ranked[:NEARBY_MAX]
-    )
-
-
-def _at(
-    place: Location, level: StockLevel | None, distance: float | None, question: AvailabilityQuestion, now: datetime
-) -> NearbyAnswer:
-    units = level.atp if level is not None else 0
-    coming = sum(item.counted for item in level.inbound) if level is not None and question.include_inbound else 0
-    ready = place.ready_after(now, place.pickup_lead_minutes or 0) if units >= question.quantity else None
-    return NearbyAnswer(
-        location_id=place.id,
-        distance_km=round(distance, 1) if distance is not None else None,
-        status=status(units, question.quantity, units + coming),
-        band=band(units),
-        pickup_ready_by=ready,
-    )

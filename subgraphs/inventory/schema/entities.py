@@ -10,7 +10,7 @@ import strawberry
 
 from subgraphs.chassis.graphql import CountryCode, DateTime, GeoPoint, Info, MoneyType, PageInfo
 from subgraphs.inventory.model import refusals
-from subgraphs.inventory.model.availability import Availability, AvailabilityStatus, QuantityBand, promise
+from subgraphs.inventory.model.availability import Availability, AvailabilityStatus, QuantityBand, Survey, promise
 from subgraphs.inventory.model.places import Capability, LocationKind, Point
 from subgraphs.inventory.model.places import Location as Place
 from subgraphs.inventory.model.reservations import Reservation as Holding
@@ -349,8 +349,9 @@ class ProductVariant:
     ) -> VariantAvailability | None:
         services = services_of(info)
         levels = await info.context.loaders.get("levels", services.levels_of).load(self.sku)
-        found = await services.judge(self.sku, levels, question(info, input))
-        return VariantAvailability.of(found, await services.places.all(), may_see_units(info.context.principal))
+        places = await services.places.all()
+        survey = info.context.once(Survey, input, lambda: Survey(places, question(info, input), services.clock.now()))
+        return VariantAvailability.of(survey.answer(self.sku, levels), places, may_see_units(info.context.principal))
 
     @strawberry.federation.field(
         description="Its exact figures, at these locations or all.",

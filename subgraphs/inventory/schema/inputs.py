@@ -6,6 +6,7 @@
 import strawberry
 
 from subgraphs.chassis.graphql import DateTime, GeoPointInput
+from subgraphs.chassis.inputs import built_once
 from subgraphs.inventory.model.availability import WITHIN_KM_DEFAULT, AvailabilityStatus, QuantityBand
 from subgraphs.inventory.model.places import Capability, LocationKind
 from subgraphs.inventory.model.reservations import TTL_SECONDS_DEFAULT, ReservationState
@@ -42,6 +43,7 @@ strawberry.enum(
 )
 
 
+@built_once
 @strawberry.input(description="What is asked about the availability of SKUs.")
 class AvailabilityInput:
     channel: str = strawberry.field(description="Code of the channel that would sell them.")

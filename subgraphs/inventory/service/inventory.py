@@ -12,7 +12,7 @@ from subgraphs.chassis.idempotency import Idempotency, Payload
 from subgraphs.chassis.identity import Principal
 from subgraphs.chassis.mongo import Session
 from subgraphs.chassis.outbox import EventHub, Outbox
-from subgraphs.inventory.model.availability import Availability, AvailabilityQuestion, answer
+from subgraphs.inventory.model.availability import Availability, AvailabilityQuestion, Survey
 from subgraphs.inventory.model.places import Capability, Location, LocationKind, Point
 from subgraphs.inventory.model.refusals import InsufficientStock, Shortfall
 from subgraphs.inventory.model.reservations import (
@@ -134,12 +134,8 @@ class Inventory:
         if len(skus) > SKUS_ASKED_MAX:
             raise InvalidInput(f"at most {SKUS_ASKED_MAX} SKUs at once, not {len(skus)}", path=("skus",))
         levels = await self.store.levels_of(skus)
-        locations = await self.places.all()
-        return [answer(sku, levels[sku], locations, question, self.clock.now()) for sku in skus]
-
-    async def judge(self, sku: str, levels: Sequence[StockLevel], question: AvailabilityQuestion) -> Availability:
-        """The answer for one SKU whose levels are at hand."""
-        return answer(sku, levels, await self.places.all(), question, self.clock.now())
+        survey = Survey(await self.places.all(), question, self.clock.now())
+        return [survey.answer(sku, levels[sku]) for sku in skus]
 
     async def location(self, identity: str) -> Location | None:
         return (await self.places.all()).get(identity)

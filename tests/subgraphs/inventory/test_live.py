@@ -11,7 +11,7 @@ import pytest
 from subgraphs.chassis.mongo import Database, DriverName
 from subgraphs.chassis.outbox import EventHub
 from subgraphs.inventory.app import SERVICE
-from subgraphs.inventory.model.availability import Availability, AvailabilityQuestion, AvailabilityStatus, answer
+from subgraphs.inventory.model.availability import Availability, AvailabilityQuestion, AvailabilityStatus, Survey
 from subgraphs.inventory.model.stock import StockLevel
 from subgraphs.inventory.service.inventory import Inventory
 from subgraphs.inventory.service.live import AvailabilityFeed, AvailabilityNews, Selector
@@ -65,10 +65,8 @@ class Shop:
     async def answering(self, skus: Sequence[str], question: AvailabilityQuestion) -> list[Availability]:
         self.asked.append(tuple(skus))
         places = {place.id: place for place in LOCATIONS}
-        return [
-            answer(sku, [self.levels[sku]] if sku in self.levels else [], places, question, self.clock.now())
-            for sku in skus
-        ]
+        survey = Survey(places, question, self.clock.now())
+        return [survey.answer(sku, [self.levels[sku]] if sku in self.levels else []) for sku in skus]
 
     def put(self, sku: str, units: int) -> None:
         """Changes a level without saying so."""

@@ -14,7 +14,7 @@ from subgraphs.inventory.model.availability import (
     AvailabilityQuestion,
     AvailabilityStatus,
     QuantityBand,
-    answer,
+    Survey,
     band,
 )
 from subgraphs.inventory.model.refusals import HoldLimitExceeded, ReservationExpired
@@ -150,9 +150,9 @@ def test_bands_begin_and_end_where_they_say(units: int, expected: QuantityBand) 
 
 def test_a_shopper_notices_a_band_and_not_a_unit() -> None:
     question = AvailabilityQuestion()
-    before = answer("A", [level(57)], PLACES, question, NOON)
-    after = answer("A", [level(56)], PLACES, question, NOON + timedelta(minutes=1))
-    few = answer("A", [level(5)], PLACES, question, NOON)
+    before = Survey(PLACES, question, NOON).answer("A", [level(57)])
+    after = Survey(PLACES, question, NOON + timedelta(minutes=1)).answer("A", [level(56)])
+    few = Survey(PLACES, question, NOON).answer("A", [level(5)])
     assert before.face(exact=False) == after.face(exact=False)
     assert before.face(exact=True) != after.face(exact=True)
     assert before.face(exact=False) != few.face(exact=False)
@@ -160,7 +160,7 @@ def test_a_shopper_notices_a_band_and_not_a_unit() -> None:
 
 def test_collecting_needs_everything_in_one_place_and_shipping_does_not() -> None:
     levels = [level(1, S1.id), level(1, S2.id), level(1, W1.id)]
-    found = answer("A", levels, PLACES, AvailabilityQuestion(quantity=2, near=BERLIN), NOON)
+    found = Survey(PLACES, AvailabilityQuestion(quantity=2, near=BERLIN), NOON).answer("A", levels)
     by_method = {item.method: item for item in found.by_method}
     assert not by_method[FulfilmentMethod.PICKUP].available
     assert by_method[FulfilmentMethod.SHIP].available
@@ -169,7 +169,7 @@ def test_collecting_needs_everything_in_one_place_and_shipping_does_not() -> Non
 
 def test_nearby_names_stores_within_reach_nearest_first() -> None:
     levels = [level(3, S1.id), level(0, S2.id), level(9, S3.id), level(50, W1.id)]
-    found = answer("A", levels, PLACES, AvailabilityQuestion(near=BERLIN, within_km=50), NOON)
+    found = Survey(PLACES, AvailabilityQuestion(near=BERLIN, within_km=50), NOON).answer("A", levels)
     assert [(item.location_id, item.status) for item in found.nearby] == [
         (S1.id, AvailabilityStatus.LOW_STOCK),
         (S2.id, AvailabilityStatus.OUT_OF_STOCK),
@@ -180,9 +180,9 @@ def test_nearby_names_stores_within_reach_nearest_first() -> None:
 def test_stock_on_its_way_is_a_back_order_only_if_asked_for() -> None:
     eta = NOON + timedelta(days=3)
     coming = replace(level(0), inbound=(Inbound(10, eta, 50),))
-    asked = answer("A", [coming], PLACES, AvailabilityQuestion(include_inbound=True, quantity=5), NOON)
-    not_asked = answer("A", [coming], PLACES, AvailabilityQuestion(quantity=5), NOON)
-    too_many = answer("A", [coming], PLACES, AvailabilityQuestion(include_inbound=True, quantity=6), NOON)
+    asked = Survey(PLACES, AvailabilityQuestion(include_inbound=True, quantity=5), NOON).answer("A", [coming])
+    not_asked = Survey(PLACES, AvailabilityQuestion(quantity=5), NOON).answer("A", [coming])
+    too_many = Survey(PLACES, AvailabilityQuestion(include_inbound=True, quantity=6), NOON).answer("A", [coming])
     assert asked.status is AvailabilityStatus.BACKORDER
     assert not_asked.status is too_many.status is AvailabilityStatus.OUT_OF_STOCK
     assert not_asked.restock_at == eta
