@@ -29,6 +29,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Final, TypeAlias
 
 from gateway.operation import Operation
@@ -43,6 +44,8 @@ from gateway.selection import FieldSet, print_field_set
 from gateway.supergraph import FromContext
 
 NEVER_NEAR = 1 << 30
+AT_ONCE: Final = (0, 1, 0)
+"""What entering a subgraph costs at least: it answers everything, one hop away, by a sure key and requiring nothing."""
 CHOICES_MAX: Final = 4
 """Of how many subgraphs the search may try each as the widest cover."""
 NESTING_MAX = 60
@@ -172,8 +175,12 @@ class Walk:
         self.take_directly(place, wants, purpose, left)
         failed: list[Want] = []
         while left:
+            found = self.chances(place, left, purpose)
+            if all(len(ways) == 1 and ways[0][:3] == AT_ONCE for _, ways in found):
+                left = self.enter_each(place, [(want, ways[0][3]) for want, ways in found], purpose)
+                continue
             chances: list[tuple[Want, str]] = []
-            for want, name in self.chances(place, left, purpose):
+            for want, name in self.assigned(found):
                 if name is None:
                     failed.append(want)
                 else:
@@ -194,6 +201,19 @@ class Walk:
         if failed and purpose.block and purpose.consumer is None and not purpose.along:
             return self.satisfy(place, failed, replace(purpose, along=True))
         return failed
+
+    def enter_each(self, place: Place, chances: list[tuple[Want, str]], purpose: Purpose) -> list[Want]:
+        """Enter the subgraphs of wants that have one chance each, with nothing to choose: none of them can answer what
+        another is entered for, or bring it any nearer, so they need not be looked at again after each."""
+        by_subgraph: dict[str, list[Want]] = {}
+        for want, name in chances:
+            by_subgraph.setdefault(name, []).append(want)
+        residue: list[Want] = []
+        for name in sorted(by_subgraph, key=self.order.__getitem__):
+            residue += self.enter(place, name, by_subgraph[name], purpose)
+        left: list[Want] = []
+        self.take_directly(place, residue, purpose, left)
+        return left
 
     def take_directly(
         self, place: Place, wants: list[Want], purpose: Purpose, left: list[Want], since: int = 0
@@ -235,6 +255,8 @@ class Walk:
                 and (found is None or self.fetches.round(visit.group) < self.fetches.round(found.group))
             ):
                 found = visit
+                if self.fetches.round(visit.group) == 1:
+                    break
         return found
 
     def by_visits(self, place: Place, want: Want, purpose: Purpose) -> Iterator[tuple[Types, list[Visit | None]]]:
@@ -462,8 +484,8 @@ class Walk:
         move = self.graph.fields[subgraph].get(known_as, {}).get(name)
         return move is None or all(self.holders(place, context) for context in move.contexts)
 
-    def chances(self, place: Place, wants: list[Want], purpose: Purpose) -> list[tuple[Want, str | None]]:
-        """Each want (split by type where its types have different chances) with the subgraph to ask; None: nobody."""
+    def chances(self, place: Place, wants: list[Want], purpose: Purpose) -> list[tuple[Want, list[FullWay]]]:
+        """Each want (split by type where its types have different chances) with the subgraphs to ask, best first."""
         found: list[tuple[Want, list[FullWay]]] = []
         for want in wants:
             ways = self.ways(place, want, purpose)
@@ -477,10 +499,10 @@ class Walk:
             for types in grouped.values():
                 part = replace(want, types=tuple(types))
                 found.append((part, self.ways(place, part, purpose)))
-        return self.assigned(found)
+        return found
 
     def assigned(self, chances: list[tuple[Want, list[FullWay]]]) -> list[tuple[Want, str | None]]:
-        """Each want's subgraph: one that is needed anyway before others, then the widest cover."""
+        """Each want's subgraph: one that is needed anyway before others, then the widest cover. None: nobody."""
         chosen = {ways[0][3] for _, ways in chances if len(ways) == 1}
         uncovered = [(want, ways) for want, ways in chances if len(ways) > 1 and not covered(ways, chosen)]
         while uncovered:
@@ -651,14 +673,9 @@ class Walk:
     ) -> tuple[tuple[EntityMove, ...], int]:
         """The keys that can be gathered in the fewest hops, and how many hops entering by them is."""
         starts = self.starts(place, object_type, purpose)
-        hops = self.reach.hops(object_type, starts)
-        for distance in range(1 + max(hops.values(), default=0)):
-            known: list[Start] = list(starts)
-            known += [
-                (name, (), self.graph.stand_ins[name].get(object_type))
-                for name, hop in hops.items()
-                if 0 < hop <= distance
-            ]
+        known = list(starts)
+        hops: Mapping[str, int] = {}
+        for distance in count():
             able = tuple(
                 way
                 for way in self.graph.entries[object_type][subgraph]
@@ -667,6 +684,11 @@ class Walk:
             if able:
                 # Of keys as near as each other, those that no object lacks.
                 return tuple(way for way in able if not way.nullable) or able, distance + 1
+            hops = hops or self.reach.hops(object_type, starts)
+            if distance >= max(hops.values(), default=0):
+                break
+            nearer = [name for name, hop in hops.items() if 0 < hop <= distance + 1]
+            known = [*starts, *((name, (), self.graph.stand_ins[name].get(object_type)) for name in nearer)]
         raise DeadEnd(f"{subgraph} has no key for {object_type} that can be gathered")
 
     def inside(self, purpose: Purpose, consumer: Group, requiring: frozenset[Mark]) -> Purpose:
