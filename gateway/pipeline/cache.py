@@ -14,6 +14,8 @@ from typing import Generic, TypeVar
 
 from prometheus_client import Counter
 
+from subgraphs.chassis.telemetry import one_more
+
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
@@ -34,8 +36,8 @@ class Cache(Generic[K, V]):
         self._weight_max = weight_max
         self._weight = 0
         self._kept: OrderedDict[K, tuple[int, V]] = OrderedDict()
-        self._hit = CACHE_READS.labels(name, "yes").inc
-        self._miss = CACHE_READS.labels(name, "no").inc
+        self._hit = one_more(CACHE_READS.labels(name, "yes"))
+        self._miss = one_more(CACHE_READS.labels(name, "no"))
 
     def find(self, key: K) -> V | None:
         entry = self._kept.get(key)

@@ -44,7 +44,7 @@ from gateway.pipeline.snapshot import Planned, Snapshot
 from gateway.plan import OperationKind
 from gateway.supergraph import Supergraph
 from subgraphs.chassis.identity import ANONYMOUS, IDENTITY_HEADER, IdentitySigner, Principal, RequestContext
-from subgraphs.chassis.telemetry import logger, note, outgoing_headers
+from subgraphs.chassis.telemetry import logger, note, one_more, outgoing_headers
 
 CONTRACT_HEADER = "x-galleria-contract"
 """Names the contract for a token without the claim ``contract``, and for nobody."""
@@ -64,7 +64,7 @@ HARMLESS = frozenset({OperationKind.QUERY, OperationKind.SUBSCRIPTION})
 ANY = frozenset(OperationKind)
 
 OPERATIONS = Counter("galleria_operations", "Operations by kind and outcome.", ("kind", "outcome"))
-_counted: dict[tuple[OperationKind, str], Counter] = {}
+_counted: dict[tuple[OperationKind, str], Callable[[], None]] = {}
 SUBSCRIPTIONS_NOW = Gauge("galleria_subscriptions_now", "Subscriptions open now.", multiprocess_mode="livesum")
 
 
@@ -392,8 +392,8 @@ def _identity(principal: Principal, context: RequestContext) -> str:
 def _count(kind: OperationKind, outcome: str) -> None:
     counted = _counted.get((kind, outcome))
     if counted is None:
-        counted = _counted[kind, outcome] = OPERATIONS.labels(kind.value, outcome)
-    counted.inc()
+        counted = _counted[kind, outcome] = one_more(OPERATIONS.labels(kind.value, outcome))
+    counted()
 
 
 def _check_kind(kind: OperationKind, kinds: frozenset[OperationKind]) -> None:

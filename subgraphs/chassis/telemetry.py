@@ -16,6 +16,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
@@ -177,6 +178,12 @@ def request_scope(headers: Mapping[str, str]) -> Iterator[str]:
         _scope.set(before)
 
 
+def one_more(metric: Counter | Gauge) -> Callable[[], None]:
+    """Counts one, as ``metric.inc()`` does, at a third of what that costs: for what every request counts several times."""
+    # The library checks at each call that the metric has its labels and the amount is not negative.
+    return partial(metric._value.inc, 1)
+
+
 def metrics_text() -> bytes:
     """All metrics in the Prometheus text format: of the process, or of all workers of a server that has several."""
     if WORKERS_METRICS not in os.environ:
@@ -202,12 +209,13 @@ class RequestsTold:
         self._service = service
         self._quiet = quiet
         self._log = logger("request")
-        self._now = REQUESTS_NOW.labels(service)
+        self._one_more = one_more(REQUESTS_NOW.labels(service))
+        self._one_less = partial(REQUESTS_NOW.labels(service)._value.inc, -1)
         self._seconds: dict[tuple[str, int], Histogram] = {}
 
     def begin(self) -> float:
         """The clock's reading that ``end`` wants back."""
-        self._now.inc()
+        self._one_more()
         return time.perf_counter()
 
     def end(
@@ -215,7 +223,7 @@ class RequestsTold:
     ) -> None:
         """``route`` becomes a label: it is one of few, whatever clients ask for."""
         elapsed_s = time.perf_counter() - started
-        self._now.dec()
+        self._one_less()
         seconds = self._seconds.get((route, status))
         if seconds is None:
             seconds = self._seconds[route, status] = REQUEST_SECONDS.labels(self._service, route, str(status))

@@ -20,7 +20,7 @@ from gateway.errors import SubgraphError
 from gateway.execution.compiled.places import Layout
 from gateway.execution.compiled.source import Source
 from gateway.execution.compiled.support import Astray
-from subgraphs.chassis.telemetry import logger
+from subgraphs.chassis.telemetry import logger, one_more
 
 CHUNKS_AT_ONCE_MAX: Final = 4
 """Requests one large fetch has under way side by side."""
@@ -33,7 +33,8 @@ _log = logger("compiled plans")
 RUNS = Counter(
     "galleria_compiled_plans", "Runs of compiled plans, by what became of them; broken is a bug.", ("outcome",)
 )
-_WHOLE, _ASTRAY, BROKEN = RUNS.labels("whole"), RUNS.labels("astray"), RUNS.labels("broken")
+_ASTRAY, BROKEN = RUNS.labels("astray"), RUNS.labels("broken")
+_count_whole = one_more(RUNS.labels("whole"))
 
 
 class Sender(Protocol):
@@ -97,7 +98,7 @@ class Program:
             except STRAYS as wrong:
                 run.stray = wrong
         if run.stray is None:
-            _WHOLE.inc()
+            _count_whole()
         else:
             self.strays += 1
             _ASTRAY.inc()
