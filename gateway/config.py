@@ -47,8 +47,9 @@ class Limits(BaseModel):
     """Errors shown for one document or one set of variables; the rest would help nobody."""
     request_ms_max: Milliseconds = 30_000
     """From the first byte to the answer, all fetches included. Events of a subscription have it each."""
-    subgraph_ms_max: Milliseconds = 10_000
-    """One fetch to one subgraph."""
+    subgraph_ms_max: Milliseconds = 20_000
+    """One fetch to one subgraph. Longer than orders lets a buyer wait for a payment, or every slow payment would look like
+    a subgraph that fails."""
     subgraph_reply_bytes_max: Bytes = 32_000_000
     """One subgraph's reply."""
     subgraph_connections_max: Count = 512

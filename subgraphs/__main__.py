@@ -12,10 +12,12 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
@@ -28,8 +30,13 @@ from subgraphs.chassis.http_bounds import IDLE_S, BoundedHttp
 from subgraphs.chassis.mongo import DatabaseUnreachable, Mongo
 from subgraphs.chassis.process import dies_with
 from subgraphs.chassis.telemetry import configure_logging
+from subgraphs.kernel.clock import SystemClock
+
+if TYPE_CHECKING:
+    from subgraphs.audit import Finding
 
 NAMES = tuple(PORTS)
+PROBLEMS_SHOWN_MAX = 20
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -198,6 +205,34 @@ def seed_files(
 
     for name, digest in write_files(out, scale=scale.value, seed=version).items():
         typer.echo(f"{digest}  {name}")
+
+
+@cli.command("audit")
+def audit_(
+    format_: Annotated[Form, typer.Option("--format", help="json for programs.")] = Form.text,
+) -> None:
+    """Check the invariants of the whole house against what lies in its five databases; status 1 if one does not hold."""
+    from subgraphs.audit import audit  # reads everything there is: needed by this command alone
+
+    findings = asyncio.run(_audited([read_settings(name) for name in NAMES], audit))
+    if format_ is Form.json:
+        typer.echo(json.dumps([asdict(each) for each in findings]))
+    else:
+        for each in findings:
+            typer.echo(f"{each.number:6} {'wrong' if each.problems else 'holds'}  {each.what} ({each.facts} facts)")
+            for problem in each.problems[:PROBLEMS_SHOWN_MAX]:
+                typer.echo(f"       {problem}")
+            if len(each.problems) > PROBLEMS_SHOWN_MAX:
+                typer.echo(f"       and {len(each.problems) - PROBLEMS_SHOWN_MAX} more")
+    if any(each.problems for each in findings):
+        raise typer.Exit(1)
+
+
+async def _audited(
+    settings: Sequence[ServiceSettings], audit: Callable[..., Awaitable[list[Finding]]]
+) -> list[Finding]:
+    async with await Mongo.connect(settings[0].mongodb_uri, settings[0].mongodb_driver) as mongo:
+        return await audit({each.name: mongo.database(each.database_name) for each in settings}, SystemClock().now)
 
 
 @cli.command("drop")

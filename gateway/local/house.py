@@ -61,6 +61,10 @@ class HouseSettings:
     drop_at_end: bool = False
     """Remove the house's databases when it is left: for tours and tests on somebody else's server."""
     extra_environment: Mapping[str, str] = field(default_factory=dict)
+    environment_of: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """What one process has besides, by its name."""
+    reached_at: Mapping[str, int] = field(default_factory=dict)
+    """Ports at which the others reach a subgraph, where something stands between."""
 
 
 class House:
@@ -87,7 +91,8 @@ class House:
         return f"{self.gateway_url}/graphql"
 
     def subgraph_url(self, name: str) -> str:
-        return f"http://127.0.0.1:{self.settings.ports[name]}"
+        settings = self.settings
+        return f"http://127.0.0.1:{settings.reached_at.get(name, settings.ports[name])}"
 
     async def __aenter__(self) -> House:
         try:
@@ -187,7 +192,7 @@ class House:
             self.processes[name] = Process(
                 name,
                 (sys.executable, "-m", "subgraphs", "serve", name, "--port", str(settings.ports[name])),
-                environment=shared,
+                environment={**shared, **settings.environment_of.get(name, {})},
                 log=data / "logs" / f"{name}.log",
             )
         overrides = [part for name in SUBGRAPHS for part in ("--subgraph", f"{name}={self.subgraph_url(name)}/graphql")]

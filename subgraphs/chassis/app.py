@@ -15,6 +15,7 @@ import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -42,13 +43,12 @@ from subgraphs.chassis.identity import (
     IdentityRefused,
     IdentitySigner,
     IdentityVerifier,
-    Principal,
-    RequestContext,
 )
 from subgraphs.chassis.inbox import EventConsumer
 from subgraphs.chassis.loaders import Loaders
 from subgraphs.chassis.mongo import Database, Index, Mongo, Session
 from subgraphs.chassis.outbox import EventHub, Outbox, OutboxWatch, Relay, event_frames
+from subgraphs.chassis.peers import PeerClient
 from subgraphs.chassis.supervision import Supervisor
 from subgraphs.chassis.telemetry import (
     METRICS_MEDIA_TYPE,
@@ -60,7 +60,6 @@ from subgraphs.chassis.telemetry import (
     Send,
     logger,
     metrics_text,
-    outgoing_headers,
     request_id,
 )
 from subgraphs.kernel.clock import Clock, SystemClock
@@ -74,62 +73,6 @@ _log = logger(__name__)
 
 # A domain's reaction to a peer's event: (the domain's services, the transaction to join, the event).
 EventHandler = Callable[[Any, Session, Envelope], Awaitable[None]]
-
-
-class PeerFailed(Exception):
-    """A peer did not answer, or answered with GraphQL errors (``codes``), to a command of ours."""
-
-    def __init__(self, peer: str, message: str, codes: Sequence[str] = ()) -> None:
-        super().__init__(f"{peer}: {message}")
-        self.peer = peer
-        self.codes = tuple(codes)
-
-
-class PeerClient:
-    """Sends GraphQL commands to the other services, not through the public gateway."""
-
-    def __init__(
-        self, client: httpx.AsyncClient, peers: Mapping[str, str], signer: IdentitySigner, service: str
-    ) -> None:
-        self._client = client
-        self._peers = dict(peers)
-        self._signer = signer
-        self._service = Principal(service, "service", frozenset({f"service:{service}"}))
-
-    async def execute(
-        self,
-        peer: str,
-        query: str,
-        variables: Mapping[str, Any] | None = None,
-        *,
-        principal: Principal | None = None,
-        context: RequestContext | None = None,
-    ) -> dict[str, Any]:
-        """The ``data`` of the answer; ``PeerFailed`` for anything less.
-
-        Speaks as this service unless given the principal on whose behalf it asks. A command carries its own
-        idempotency key among the variables, so that it may be sent again after a failure.
-        """
-        headers = outgoing_headers() | {
-            IDENTITY_HEADER: self._signer.sign(principal or self._service, context),
-            "content-type": "application/json",
-        }
-        body = orjson.dumps({"query": query, "variables": dict(variables or {})})
-        try:
-            response = await self._client.post(f"{self._peers[peer]}/graphql", content=body, headers=headers)
-        except httpx.HTTPError as error:
-            raise PeerFailed(peer, repr(error)) from error
-        try:
-            answer = orjson.loads(response.content)
-        except orjson.JSONDecodeError as error:
-            raise PeerFailed(peer, f"status {response.status_code}, no JSON") from error
-        errors = answer.get("errors")
-        data: dict[str, Any] | None = answer.get("data")
-        if errors or data is None:
-            codes = [str(error.get("extensions", {}).get("code", "")) for error in errors or ()]
-            message = "; ".join(str(error.get("message")) for error in errors or ()) or "no data"
-            raise PeerFailed(peer, message, codes)
-        return data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +124,7 @@ def create_app(service: Service, settings: ServiceSettings, clock: Clock | None 
     health = Health(service.name)
     service.schema.development = settings.development
     view = _GraphQLView(service.schema, settings)
+    own_clock = SystemClock(timedelta(milliseconds=settings.clock_ahead_ms))
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -188,7 +132,7 @@ def create_app(service: Service, settings: ServiceSettings, clock: Clock | None 
             await Mongo.connect(settings.mongodb_uri, settings.mongodb_driver) as mongo,
             httpx.AsyncClient(timeout=settings.peer_timeout_ms / 1000) as client,
         ):
-            resources = _resources(service, settings, mongo, client, verifier, clock or SystemClock())
+            resources = _resources(service, settings, mongo, client, verifier, clock or own_clock)
             _log.info("database", describe=await mongo.describe(), name=settings.database_name)
             await resources.database.ensure_indexes(all_indexes(service))
             await resources.hub.start()

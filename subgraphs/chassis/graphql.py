@@ -26,6 +26,7 @@ from strawberry.types.execution import ExecutionContext
 
 from subgraphs.chassis.identity import Identity, Principal, RequestContext
 from subgraphs.chassis.loaders import Loaders
+from subgraphs.chassis.peers import PeerFailed
 from subgraphs.chassis.telemetry import logger
 from subgraphs.kernel import errors as kernel
 from subgraphs.kernel.clock import from_iso, iso
@@ -481,6 +482,9 @@ def _safe(error: GraphQLError, development: bool) -> GraphQLError:
         if isinstance(cause, kernel.RequestInFlight):
             facts["retryAfterMs"] = cause.retry_after_ms
         return _recoded(error, cause.message, facts)
+    if isinstance(cause, PeerFailed):
+        text = f"{cause.peer} does not answer; ask again, with the same key"
+        return _recoded(error, text, {"code": "DEPENDENCY_UNAVAILABLE"})
     text = f"{type(cause).__name__}: {cause}" if development else "internal server error"
     return _recoded(error, text, {"code": "INTERNAL_SERVER_ERROR"})
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from subgraphs.chassis.app import PeerFailed, Resources, Service
+from subgraphs.chassis.app import Resources, Service
 from subgraphs.chassis.mongo import Session
+from subgraphs.chassis.peers import PeerFailed
 from subgraphs.customers.schema import SCHEMA
 from subgraphs.customers.service import Customers
 from subgraphs.customers.store import INDEXES, Store

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from gateway.local.client import HouseClient
+from tests.kit.audit import problems_of
 from tests.kit.running_house import STAFF_SCOPES, RunningHouse
 
 
@@ -16,6 +17,13 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHouse]:
         yield running
     finally:
         running.stop()
+
+
+@pytest.fixture(autouse=True)
+def audited(house: RunningHouse) -> Iterator[None]:
+    """After every story the whole house must hold together, whatever was killed in it."""
+    yield
+    assert house.call(problems_of(house.house)) == []
 
 
 @pytest.fixture

@@ -21,9 +21,9 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import assert_never
 
-from subgraphs.chassis.app import PeerFailed
 from subgraphs.chassis.mongo import DatabaseUnreachable, DuplicateKey, Session
 from subgraphs.chassis.outbox import Outbox
+from subgraphs.chassis.peers import PeerFailed
 from subgraphs.chassis.telemetry import logger
 from subgraphs.kernel.clock import Clock
 from subgraphs.kernel.errors import DomainError, InvalidInput

@@ -11,8 +11,8 @@ from typing import Any
 
 from cachetools import LRUCache
 
-from subgraphs.chassis.app import PeerClient, PeerFailed
 from subgraphs.chassis.identity import Principal, RequestContext
+from subgraphs.chassis.peers import PeerClient, PeerFailed
 from subgraphs.kernel.clock import from_iso
 from subgraphs.kernel.errors import DomainError, InvalidInput, NotFound
 from subgraphs.kernel.money import Money

@@ -14,7 +14,7 @@ import strawberry
 import structlog
 from starlette.applications import Starlette
 
-from subgraphs.chassis.app import PeerClient, PeerFailed, Resources, Service, create_app, drain
+from subgraphs.chassis.app import Resources, Service, create_app, drain
 from subgraphs.chassis.config import ServiceSettings
 from subgraphs.chassis.graphql import (
     DateTime,
@@ -29,6 +29,7 @@ from subgraphs.chassis.graphql import (
 )
 from subgraphs.chassis.identity import ANONYMOUS, IDENTITY_HEADER, IdentitySigner, Principal, RequestContext
 from subgraphs.chassis.mongo import DriverName, Mongo, Session
+from subgraphs.chassis.peers import PeerClient, PeerFailed
 from subgraphs.kernel import errors as kernel
 from subgraphs.kernel.events import CustomerRegistered, Envelope
 from subgraphs.kernel.money import Money
