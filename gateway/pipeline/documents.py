@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final, cast
 
 from graphql import (
     DocumentNode,
@@ -19,11 +19,14 @@ from graphql import (
     GraphQLSchema,
     GraphQLSyntaxError,
     OperationDefinitionNode,
+    is_union_type,
     parse,
     specified_rules,
     validate,
 )
-from graphql.validation import NoSchemaIntrospectionCustomRule
+from graphql.language import DirectiveNode
+from graphql.validation import NoSchemaIntrospectionCustomRule, ValidationContext
+from graphql.validation.rules.stream_directive_on_list_field import StreamDirectiveOnListField
 
 from gateway.config import Limits
 from gateway.errors import DocumentInvalid, LimitExceeded, OperationUnknown, RequestError
@@ -31,6 +34,24 @@ from gateway.pipeline import limits as limit
 from gateway.pipeline.cache import SingleFlightCache
 from gateway.pipeline.quick_parsing import parse_quickly
 from gateway.pipeline.quick_validation import QuickValidation
+
+
+class _StreamOnLists(StreamDirectiveOnListField):
+    """graphql-core's looks for the field's name among the type's fields, and fails where it is a union: those have none."""
+
+    def enter_directive(self, node: DirectiveNode, *at: Any) -> None:
+        context = cast("ValidationContext", self.context)
+        parent = context.get_parent_type()
+        if not is_union_type(parent):
+            super().enter_directive(node, *at)
+        elif node.name.value == "stream" and context.get_field_def() is not None:
+            # Its only field is __typename.
+            self.report_error(
+                GraphQLError(f"Stream directive cannot be used on non-list field on type '{parent.name}'.", node)
+            )
+
+
+RULES: Final = tuple(_StreamOnLists if rule is StreamDirectiveOnListField else rule for rule in specified_rules)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +100,7 @@ class Documents:
     ) -> None:
         self._validations = {contract: QuickValidation(schema) for contract, schema in schemas.items()}
         self._limits = limits
-        self._rules = (*specified_rules, *(() if introspection else (NoSchemaIntrospectionCustomRule,)))
+        self._rules = (*RULES, *(() if introspection else (NoSchemaIntrospectionCustomRule,)))
         self._cache: SingleFlightCache[tuple[str | None, str], Document | RequestError] = SingleFlightCache(
             "documents", executor, weight_max=cache_bytes_max, weigh=lambda key: len(key[1])
         )
@@ -104,7 +125,7 @@ def read(
     text: str,
     schema: GraphQLSchema,
     limits: Limits,
-    rules: tuple[Any, ...] = specified_rules,
+    rules: tuple[Any, ...] = RULES,
     quick: QuickValidation | None = None,
 ) -> Document:
     """Parse, measure, validate, in this order: each step bounds what the next can cost.

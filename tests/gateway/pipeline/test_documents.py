@@ -8,6 +8,7 @@ from graphql import GraphQLSchema, build_schema
 
 from gateway.config import Limits
 from gateway.errors import DocumentInvalid, LimitExceeded, OperationUnknown
+from gateway.incremental import with_directives
 from gateway.pipeline import documents
 from gateway.pipeline.documents import Documents, read
 
@@ -57,6 +58,19 @@ def test_fields_that_conflict_only_through_nested_fragments_are_found() -> None:
     conflict = "{ zz: a { ...F1 f4(l: 1) } zz: a { id } } fragment F1 on I { ...F2 } fragment F2 on B { f4 }"
     with pytest.raises(DocumentInvalid):
         read(conflict, SCHEMA, Limits())
+
+
+@pytest.mark.parametrize("introspection", [True, False])
+async def test_a_stream_of_what_is_no_list_is_refused_of_every_kind_of_type(introspection: bool) -> None:
+    """graphql-core's own rule fails where the type is a union: it looks the field up among fields that there are not."""
+    schema = with_directives(build_schema("type Query { pet: Pet pets: [Pet] } union Pet = Cat type Cat { id: ID }"))
+    documents = known(schema, introspection=introspection)
+    for field, of in (("__typename", "Pet"), ("... on Cat { id", "Cat"), ("... on Cat { __typename", "Cat")):
+        with pytest.raises(
+            DocumentInvalid, match=f"Stream directive cannot be used on non-list field.* on type '{of}'"
+        ):
+            await documents.get(f"{{ pet {{ {field} @stream {'}' * field.count('{')} }} }}")
+    assert await documents.get("{ pets @stream { __typename } }")
 
 
 def test_the_operation_is_picked_by_name() -> None:
