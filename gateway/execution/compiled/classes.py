@@ -8,9 +8,13 @@ from gateway.execution.compiled.places import TYPENAME, Place, Slot, attribute
 def class_of(place: Place, *, verbatim: bool) -> list[str]:
     """``verbatim``: what is decoded goes to the client as it came, so nothing may be in it, or missing, that nobody asked for."""
     options = "kw_only=True, gc=False" + (", forbid_unknown_fields=True" if verbatim else "")
-    if place.tagged:
+    alone = place.tagged and place.parent is not None and len(place.parent[1].places) == 1
+    if place.tagged and not alone:
         options += f', tag="{place.type_name}", tag_field="{TYPENAME}"'
     lines = [f"class {place.class_name}(Struct, {options}):", f'    """{place.where}"""', ""]
+    if alone:
+        # Nothing has to be told apart, so msgspec would not miss the tag.
+        lines.append(constant(place, TYPENAME, required=True))
     listed: list[Slot] = []
     for _, key, node, _, _ in place.node.fields:
         if node is None:

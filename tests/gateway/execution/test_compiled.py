@@ -465,3 +465,22 @@ async def test_a_type_that_was_asked_for_and_told_is_passed_on() -> None:
     reply = b'{"data": {"products": [{"__typename": "Product", "sku": "a"}]}}'
     fetch = root_fetch(0, "catalog", "{ products { __typename sku } }")
     assert await answer_to(reply, "{ products { __typename sku } }", fetch) == reply
+
+
+@pytest.mark.parametrize("query", ["{ media { __typename id } }", "{ media { id __typename } }"])
+async def test_the_one_type_there_is_is_told_where_a_subgraph_keeps_it_to_itself(
+    query: str, outcomes: Callable[[], dict[str, int]]
+) -> None:
+    """msgspec asks for the tag of a class only where there are several to choose from."""
+    api = "type Query { media: [Media] } interface Media { id: ID! } type Film implements Media { id: ID! }"
+    fetch = root_fetch(0, "media", "{ media { __typename id } }")
+    films = FakeSubgraph("media", api, {"Query.media": lambda *_: [{"id": "1", "__typename": "Film"}]})
+
+    async def untold(*_: Any, **__: Any) -> bytes:
+        return b'{"data":{"media":[{"id":"1"}]}}'
+
+    async with bench(api, films) as on:
+        told = await on.run(query, plan_of(fetch))
+        on.transport.reply = untold  # type: ignore[method-assign]
+        assert (await on.run(query, plan_of(fetch))).encode() == told.encode()
+    assert outcomes() == {"whole": 1, "astray": 1}
