@@ -13,8 +13,11 @@ it against the client's types and encoding the tree *is* the projection. What a 
 - ``shape`` runs at the end, where objects hold what only representations wanted, or have other names for the client.
 
 Where the one reply there is has the client's shape already, its bytes are the response: decoding has found every field in
-it, of its type, and no other. (Of a key that a subgraph writes twice the client sees what its JSON parser takes, as it
-would of that subgraph. A reply with line breaks is written anew, as event streams are made of lines.)
+it, of its type, and no other. It does not see how they are written: fields are in the subgraph's order, which by the
+specification (7.2.2, serialized map ordering) is the document's and so the client's, and of a key that a subgraph writes
+twice, each time as it should be, the client sees what its JSON parser takes, as it would of that subgraph. What is saved is
+encoding, which counts where one large reply is all there is. (A reply with line breaks is written anew, as event streams
+are made of lines.)
 
 The functions know only how things go when nothing is wrong. Whatever else they meet, an error, a null or a type where the
 client's schema has none, an entity that is not there, raises ``Astray`` or a msgspec error: then the interpreter does the
