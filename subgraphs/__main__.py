@@ -1,4 +1,4 @@
-"""The command line of the subgraphs: serve them, print their schemas, load the seed.
+"""The command line of the subgraphs: serve them, print their schemas, load the seed, audit what they have written.
 
 The environment is read here, into ``ServiceSettings``, and nowhere below. What a subgraph is stands in its ``app.py``.
 """
@@ -22,6 +22,9 @@ import typer
 import uvicorn
 from pydantic import ValidationError
 
+from subgraphs.audit.books import Books, read
+from subgraphs.audit.invariants import audit, unrest
+from subgraphs.audit.report import as_json, as_text
 from subgraphs.chassis.app import Service, create_app, drain
 from subgraphs.chassis.config import PORTS, ServiceSettings, local_peers, settings_error_line
 from subgraphs.chassis.http_bounds import IDLE_S, BoundedHttp
@@ -198,6 +201,31 @@ def seed_files(
 
     for name, digest in write_files(out, scale=scale.value, seed=version).items():
         typer.echo(f"{digest}  {name}")
+
+
+@cli.command("audit")
+def audit_(
+    at_rest: Annotated[bool, typer.Option("--at-rest", help="Nothing may be under way any more, either.")] = False,
+    format_: Annotated[
+        Form, typer.Option("--format", help="json gives every violation, text the first ones.")
+    ] = Form.text,
+) -> None:
+    """Check the invariants of the whole house against what its databases hold; exit 1 on any violation."""
+
+    async def books() -> Books:
+        async with await Mongo.connect(settings.mongodb_uri, settings.mongodb_driver) as mongo:
+            return await read(mongo, settings.database_prefix)
+
+    settings = read_settings(NAMES[0])
+    try:
+        found = asyncio.run(books())
+    except DatabaseUnreachable:
+        typer.echo(f"no MongoDB server answers at {_address(settings.mongodb_uri)}", err=True)
+        raise typer.Exit(2) from None
+    findings, waiting = audit(found), unrest(found)
+    typer.echo(as_json(findings, waiting) if format_ is Form.json else as_text(findings, waiting))
+    if not all(finding.ok for finding in findings) or (at_rest and waiting):
+        raise typer.Exit(1)
 
 
 @cli.command("drop")
