@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
@@ -31,6 +32,7 @@ from subgraphs.chassis.http_bounds import IDLE_S, BoundedHttp
 from subgraphs.chassis.mongo import DatabaseUnreachable, Mongo
 from subgraphs.chassis.process import dies_with
 from subgraphs.chassis.telemetry import configure_logging
+from subgraphs.kernel.clock import SystemClock
 
 NAMES = tuple(PORTS)
 
@@ -96,7 +98,7 @@ def serve(
     configure_logging(settings.log_format, settings.log_level, settings.name)
     server = _Server(
         uvicorn.Config(
-            create_app(service, settings),
+            create_app(service, settings, SystemClock(timedelta(seconds=settings.clock_offset_s))),
             host=settings.host,
             port=settings.port,
             loop="uvloop",

@@ -36,10 +36,13 @@ def from_iso(text: str) -> datetime:
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The machine's clock, or one that is ``offset`` ahead of it."""
+
+    def __init__(self, offset: timedelta = timedelta()) -> None:
+        self._offset = offset
 
     def now(self) -> datetime:
-        return to_ms(datetime.now(UTC))
+        return to_ms(datetime.now(UTC) + self._offset)
 
 
 class FixedClock:
