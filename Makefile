@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 RUN    := $(VENV)/.run-installed
 DEV    := $(VENV)/.dev-installed
 
-.PHONY: up demo test check schema bench bench-curves chaos bench-rivals soak fuzz coverage serve-subgraph format clean help
+.PHONY: up demo test check schema bench bench-curves bench-rivals soak fuzz chaos coverage serve-subgraph format clean help
 .DEFAULT_GOAL := help
 
 help: ## say what can be made
@@ -70,6 +70,9 @@ chaos: $(DEV) ## kill -9 everything in turn while people buy, then audit (about 
 
 fuzz: $(DEV) ## the laws on 1000 random graphs (about 15 minutes); FUZZ='--from 5000 --worlds 50' for others
 	$(BIN)/python -m tests.properties $(FUZZ)
+
+chaos: $(DEV) ## people buy while every process is killed and connections break, then the audit (about 3 minutes); CHAOS='--seed 5 --seconds 120'
+	@$(BIN)/python -m tests.chaos $(CHAOS)
 
 coverage: $(DEV) ## the tests with branch coverage, shown by file
 	$(BIN)/coverage run -m pytest -q -m 'not story and not browser'

@@ -1,4 +1,4 @@
-"""The command line of the subgraphs: serve them, print their schemas, load the seed.
+"""The command line of the subgraphs: serve them, print their schemas, load the seed, audit what they have written.
 
 The environment is read here, into ``ServiceSettings``, and nowhere below. What a subgraph is stands in its ``app.py``.
 """
@@ -12,8 +12,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
@@ -24,6 +23,9 @@ import typer
 import uvicorn
 from pydantic import ValidationError
 
+from subgraphs.audit.books import Books, read
+from subgraphs.audit.invariants import audit, unrest
+from subgraphs.audit.report import as_json, as_text
 from subgraphs.chassis.app import Service, create_app, drain
 from subgraphs.chassis.config import PORTS, ServiceSettings, local_peers, settings_error_line
 from subgraphs.chassis.http_bounds import IDLE_S, BoundedHttp
@@ -31,9 +33,6 @@ from subgraphs.chassis.mongo import DatabaseUnreachable, Mongo
 from subgraphs.chassis.process import dies_with
 from subgraphs.chassis.telemetry import configure_logging
 from subgraphs.kernel.clock import SystemClock
-
-if TYPE_CHECKING:
-    from subgraphs.audit import Finding
 
 NAMES = tuple(PORTS)
 PROBLEMS_SHOWN_MAX = 20
@@ -100,7 +99,7 @@ def serve(
     configure_logging(settings.log_format, settings.log_level, settings.name)
     server = _Server(
         uvicorn.Config(
-            create_app(service, settings),
+            create_app(service, settings, SystemClock(timedelta(seconds=settings.clock_offset_s))),
             host=settings.host,
             port=settings.port,
             loop="uvloop",
@@ -209,30 +208,27 @@ def seed_files(
 
 @cli.command("audit")
 def audit_(
-    format_: Annotated[Form, typer.Option("--format", help="json for programs.")] = Form.text,
+    at_rest: Annotated[bool, typer.Option("--at-rest", help="Nothing may be under way any more, either.")] = False,
+    format_: Annotated[
+        Form, typer.Option("--format", help="json gives every violation, text the first ones.")
+    ] = Form.text,
 ) -> None:
-    """Check the invariants of the whole house against what lies in its five databases; status 1 if one does not hold."""
-    from subgraphs.audit import audit  # reads everything there is: needed by this command alone
+    """Check the invariants of the whole house against what its databases hold; exit 1 on any violation."""
 
-    findings = asyncio.run(_audited([read_settings(name) for name in NAMES], audit))
-    if format_ is Form.json:
-        typer.echo(json.dumps([asdict(each) for each in findings]))
-    else:
-        for each in findings:
-            typer.echo(f"{each.number:6} {'wrong' if each.problems else 'holds'}  {each.what} ({each.facts} facts)")
-            for problem in each.problems[:PROBLEMS_SHOWN_MAX]:
-                typer.echo(f"       {problem}")
-            if len(each.problems) > PROBLEMS_SHOWN_MAX:
-                typer.echo(f"       and {len(each.problems) - PROBLEMS_SHOWN_MAX} more")
-    if any(each.problems for each in findings):
+    async def books() -> Books:
+        async with await Mongo.connect(settings.mongodb_uri, settings.mongodb_driver) as mongo:
+            return await read(mongo, settings.database_prefix)
+
+    settings = read_settings(NAMES[0])
+    try:
+        found = asyncio.run(books())
+    except DatabaseUnreachable:
+        typer.echo(f"no MongoDB server answers at {_address(settings.mongodb_uri)}", err=True)
+        raise typer.Exit(2) from None
+    findings, waiting = audit(found), unrest(found)
+    typer.echo(as_json(findings, waiting) if format_ is Form.json else as_text(findings, waiting))
+    if not all(finding.ok for finding in findings) or (at_rest and waiting):
         raise typer.Exit(1)
-
-
-async def _audited(
-    settings: Sequence[ServiceSettings], audit: Callable[..., Awaitable[list[Finding]]]
-) -> list[Finding]:
-    async with await Mongo.connect(settings[0].mongodb_uri, settings[0].mongodb_driver) as mongo:
-        return await audit({each.name: mongo.database(each.database_name) for each in settings}, SystemClock().now)
 
 
 @cli.command("drop")

@@ -61,10 +61,10 @@ class HouseSettings:
     drop_at_end: bool = False
     """Remove the house's databases when it is left: for tours and tests on somebody else's server."""
     extra_environment: Mapping[str, str] = field(default_factory=dict)
-    environment_of: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """What one process has besides, by its name."""
-    reached_at: Mapping[str, int] = field(default_factory=dict)
-    """Ports at which the others reach a subgraph, where something stands between."""
+    subgraph_urls: Mapping[str, str] = field(default_factory=dict)
+    """Where the gateway reaches a subgraph, if not where it listens: through a test's proxy."""
+    process_environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """What one process, by name, is told beside what all are told."""
 
 
 class House:
@@ -91,8 +91,7 @@ class House:
         return f"{self.gateway_url}/graphql"
 
     def subgraph_url(self, name: str) -> str:
-        settings = self.settings
-        return f"http://127.0.0.1:{settings.reached_at.get(name, settings.ports[name])}"
+        return self.settings.subgraph_urls.get(name, f"http://127.0.0.1:{self.settings.ports[name]}")
 
     async def __aenter__(self) -> House:
         try:
@@ -192,7 +191,7 @@ class House:
             self.processes[name] = Process(
                 name,
                 (sys.executable, "-m", "subgraphs", "serve", name, "--port", str(settings.ports[name])),
-                environment={**shared, **settings.environment_of.get(name, {})},
+                environment={**shared, **settings.process_environment.get(name, {})},
                 log=data / "logs" / f"{name}.log",
             )
         overrides = [part for name in SUBGRAPHS for part in ("--subgraph", f"{name}={self.subgraph_url(name)}/graphql")]
@@ -209,6 +208,7 @@ class House:
                 "GALLERIA_CONTRACTS": json.dumps(CONTRACTS),
                 "GALLERIA_AGENTS_CONTRACT": "agent",
                 **shared,
+                **settings.process_environment.get("gateway", {}),
                 "GALLERIA_DEV_ISSUER_KEY_FILE": str(data / "dev-issuer.jwk"),
             },
             log=data / "logs" / "gateway.log",

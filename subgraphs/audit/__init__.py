@@ -1,15 +1,10 @@
-"""The invariants of the whole house, checked from the outside: every document is read as it lies in the five databases.
+"""The audit: the invariants I1 to I16 of the house, each checked against nothing but what the databases hold.
 
-Takes   the five databases, at rest or while they are in use.
-Gives   a ``Finding`` an invariant: how many facts were looked at, and what is wrong with which document.
-Never   uses a subgraph's store or model: an error in those must not hide itself. Each subgraph has an audit of its own
-        besides, within one snapshot, for who operates it.
-
-Databases are read one after the other, so two of them are never seen at one moment. What is still under way (a saga that
-runs, a hold that has not expired, an event that waits to be heard) is therefore looked at twice before it counts as wrong:
-``audit`` reports what it finds in two readings with ``SETTLE_S`` between them.
+Takes   a server and the databases' prefix.
+Gives   a ``Finding`` for each invariant: how many facts were looked at, and every violation by its documents' ids.
+Never   imports a domain or writes anything. A reader that shared the services' code would share their mistakes, so
+        what a document means is said here once more.
+Theory  all databases are read in *one* snapshot (``books.py``); the checks are then pure functions over it, and hold at
+        every moment of a running house. What is still
+        under way meanwhile is told by ``invariants.unrest``.
 """
-
-from subgraphs.audit.run import Finding, audit
-
-__all__ = ["Finding", "audit"]

@@ -32,7 +32,7 @@ from strawberry.asgi import GraphQL
 from strawberry.http import GraphQLHTTPResponse
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
 
-from subgraphs.chassis import idempotency, inbox, outbox
+from subgraphs.chassis import idempotency, inbox, orphans, outbox
 from subgraphs.chassis.config import ServiceSettings
 from subgraphs.chassis.graphql import ServiceContext, ServiceSchema
 from subgraphs.chassis.health import Health
@@ -114,7 +114,7 @@ class Service:
 
 def all_indexes(service: Service) -> dict[str, Sequence[Index]]:
     """The chassis's collections and the domain's."""
-    return {**outbox.INDEXES, **inbox.INDEXES, **idempotency.INDEXES, **service.indexes}
+    return {**outbox.INDEXES, **inbox.INDEXES, **idempotency.INDEXES, **orphans.INDEXES, **service.indexes}
 
 
 def create_app(service: Service, settings: ServiceSettings, clock: Clock | None = None) -> Starlette:
@@ -135,12 +135,14 @@ def create_app(service: Service, settings: ServiceSettings, clock: Clock | None 
             resources = _resources(service, settings, mongo, client, verifier, clock or own_clock)
             _log.info("database", describe=await mongo.describe(), name=settings.database_name)
             await resources.database.ensure_indexes(all_indexes(service))
+            mongo.sessions = kin = orphans.Orphans(resources.database, resources.clock)
             await resources.hub.start()
             services = await service.build(resources)
             view.services = services
             app.state.resources = resources
             app.state.services = services
             async with Supervisor() as jobs:
+                jobs.start("orphans", kin.run)
                 _start_jobs(service, resources, services, client, jobs, health)
                 yield
                 resources.hub.close()

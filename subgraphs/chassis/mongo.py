@@ -26,6 +26,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import pymongo
+from bson.binary import Binary
 from bson.codec_options import CodecOptions
 from bson.int64 import Int64
 from motor.motor_asyncio import AsyncIOMotorClient
@@ -156,6 +157,13 @@ def money_from_doc(document: Mapping[str, Any]) -> Money:
     return Money(int(document["m"]), str(document["c"]))
 
 
+class SessionBook(Protocol):
+    """Who is told of the sessions that transactions run in, by their identities; see ``orphans``."""
+
+    async def opened(self, session: bytes) -> None: ...
+    def lost_touch(self, session: bytes) -> None: ...
+
+
 class _Driver(Protocol):
     """Where motor and PyMongo's async client differ."""
 
@@ -245,6 +253,7 @@ class Mongo:
         }
         self._client = self._driver.client(self._uri, self._options)
         self._watching = False
+        self.sessions: SessionBook | None = None
 
     @classmethod
     async def connect(cls, uri: str, driver: DriverName = "motor", *, pool_size_max: int = 64) -> Mongo:
@@ -330,13 +339,15 @@ class Database:
         ``RequestInFlight``. So a body has no effects but its writes. What it raises aborts the transaction and comes
         out unchanged.
         """
-        driver = self._mongo._driver
+        driver, book = self._mongo._driver, self._mongo.sessions
         for attempt in range(TRANSACTION_ATTEMPTS_MAX):
             if attempt:
                 await asyncio.sleep(_backoff_s(attempt))
             with _translated(self.name):
                 raw = await driver.start_session(self._mongo._client)
             try:
+                if book is not None:
+                    await book.opened(raw.session_id["id"])
                 with _translated(self.name):
                     await driver.start_transaction(raw, _TRANSACTION)
                 try:
@@ -348,8 +359,11 @@ class Database:
                     raise
                 await self._commit(raw)
                 return result
-            except TransientConflict:
-                continue
+            except BaseException as error:
+                if book is not None and _lost_touch(error):
+                    book.lost_touch(raw.session_id["id"])
+                if not isinstance(error, TransientConflict):
+                    raise
             finally:
                 await raw.end_session()
         raise RequestInFlight(
@@ -371,6 +385,11 @@ class Database:
                 if not unknown or attempt == COMMIT_ATTEMPTS_MAX:
                     raise
                 await asyncio.sleep(_backoff_s(attempt))
+
+    async def end_sessions(self, sessions: Sequence[bytes]) -> None:
+        """Ends sessions, whoever opened them; a transaction that is open in one is aborted."""
+        with _translated("admin"):
+            await self._mongo._client.admin.command({"killSessions": [{"id": Binary(one, 4)} for one in sessions]})
 
     async def watch(self, pipeline: Sequence[Filter] = ()) -> AsyncIterator[Document]:
         """Changes of this database from now on, filtered by ``pipeline``, on a client of its own.
@@ -603,6 +622,11 @@ def _index(index: Index) -> pymongo.IndexModel:
     if index.name is not None:
         options["name"] = index.name
     return pymongo.IndexModel(keys, **{name: value for name, value in options.items() if value is not False})
+
+
+def _lost_touch(error: BaseException) -> bool:
+    """Whether it is unknown what the server made of a transaction that ended so."""
+    return isinstance(error, asyncio.CancelledError) or isinstance(error.__cause__, driver_errors.ConnectionFailure)
 
 
 def _backoff_s(attempt: int) -> float:

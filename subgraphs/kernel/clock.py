@@ -36,13 +36,13 @@ def from_iso(text: str) -> datetime:
 
 
 class SystemClock:
-    """The machine's clock; ``ahead`` is how far it is off, where somebody wants to see what becomes of that."""
+    """The machine's clock, or one that is ``offset`` ahead of it."""
 
-    def __init__(self, ahead: timedelta = timedelta()) -> None:
-        self._ahead = ahead
+    def __init__(self, offset: timedelta = timedelta()) -> None:
+        self._offset = offset
 
     def now(self) -> datetime:
-        return to_ms(datetime.now(UTC) + self._ahead)
+        return to_ms(datetime.now(UTC) + self._offset)
 
 
 class FixedClock:

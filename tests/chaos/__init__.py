@@ -1,6 +1,7 @@
-"""Processes are killed, replies are lost and clocks are wrong while people buy; afterwards every invariant must hold.
+"""Chaos: people buy while processes die, replies are lost and clocks differ; then the books are audited.
 
-Takes   a seed and a number of seconds: the same seed, the same schedule of kills and faults.
-Gives   a ``Report``: what buyers were told, what was killed, and every violation of an invariant.
-Never   looks at a service's memory, and replaces nothing by a mock: a real database, real processes, real sockets.
+Takes   a seed, how long, how much traffic. The same seed draws the same schedule of faults and the same buyers; what the
+        machine makes of them differs from run to run.
+Gives   a report: what was tried, what came of it, what was killed, and every violation of an invariant.
+Never   looks into a process: it kills them, stands in front of them (``proxy``), and reads what they wrote (the audit).
 """

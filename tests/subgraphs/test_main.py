@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -15,6 +18,7 @@ from typer.testing import CliRunner
 
 from gateway.local.processes import free_port
 from subgraphs.__main__ import cli
+from subgraphs.chassis.mongo import Mongo
 from tests.conftest import CHECKOUT
 
 SECRET = "a secret of at least thirty-two bytes"
@@ -46,6 +50,28 @@ def test_a_database_that_is_away_stops_the_start_with_one_line_without_its_passw
 def test_schemas_are_printed_into_a_folder(tmp_path: Path) -> None:
     assert runner.invoke(cli, ["print", "catalog", "--out", str(tmp_path / "sdl")]).exit_code == 0
     assert "type Product" in (tmp_path / "sdl" / "catalog.graphql").read_text()
+
+
+async def test_an_audit_names_what_is_wrong_and_exits_1(mongodb_uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    prefix = f"test_{secrets.token_hex(6)}_"
+    given = {
+        "MONGODB_URI": mongodb_uri,
+        "GALLERIA_IDENTITY_SECRET": SECRET,
+        "GALLERIA_DATABASE_PREFIX": prefix,
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    level = {"on": 1, "rsv": 0, "alc": 0, "saf": 0, "free": 2, "v": 0}
+    async with await Mongo.connect(mongodb_uri) as mongo:
+        empty = await asyncio.to_thread(runner.invoke, cli, ["audit", "--at-rest"])
+        await mongo.database(prefix + "inventory").collection("stock").insert_one({"_id": "LAMP|loc_1", **level})
+        broken = await asyncio.to_thread(runner.invoke, cli, ["audit"])
+        in_json = await asyncio.to_thread(runner.invoke, cli, ["audit", "--format", "json"])
+        await mongo.database(prefix + "inventory").drop()
+    assert (empty.exit_code, broken.exit_code, in_json.exit_code) == (0, 1, 1)
+    assert "       LAMP|loc_1: free is stored as 2 and is 1" in broken.output.splitlines()
+    findings = json.loads(in_json.output)["findings"]
+    assert [one["number"] for one in findings if one["violations"]] == ["I1", "I3"]
 
 
 def test_a_service_is_ready_then_ends_at_the_first_request_to_stop(mongodb_uri: str, tmp_path: Path) -> None:

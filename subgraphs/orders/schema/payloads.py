@@ -1,4 +1,4 @@
-"""What came of a command, and the events of an order's stream.
+"""What came of a command or an audit, and the events of an order's stream.
 
 (No ``from __future__ import annotations``: Strawberry reads annotations at run time.)
 """
@@ -63,3 +63,11 @@ class OrderEvent:
             resume_token=news.resume_token,
             at=news.at,
         )
+
+
+@strawberry.type(description="Orders compared with their payments and sagas, all at one moment.")
+class OrdersAudit:
+    ok: bool = strawberry.field(description="Whether nothing is wrong.")
+    problems: list[str] = strawberry.field(description="What is wrong, a sentence each; at most 100.")
+    orders: int = strawberry.field(description="Orders looked at.")
+    payments: int = strawberry.field(description="Payments looked at.")

@@ -42,6 +42,7 @@ from subgraphs.orders.schema.payloads import (
     CheckoutPayload,
     OrderEvent,
     OrderPayload,
+    OrdersAudit,
 )
 from subgraphs.orders.service.access import POS_WRITE, READ
 from subgraphs.orders.service.checkouts import Wishes
@@ -96,6 +97,18 @@ class Query:
         require_scopes(info, READ)
         orders = services_of(info).orders
         return OrderConnection.of(await orders.page((filter or OrderFilter()).to_query(), first, after), orders.cursor)
+
+    @strawberry.federation.field(
+        description="Whether orders, payments and sagas agree. Reads everything: for operations.",
+        requires_scopes=[[READ]],
+        tags=["staff"],
+    )
+    async def orders_audit(self, info: Info) -> OrdersAudit:
+        require_scopes(info, READ)
+        found = await services_of(info).orders.audit()
+        return OrdersAudit(
+            ok=found.ok, problems=list(found.problems[:100]), orders=found.orders, payments=found.payments
+        )
 
 
 @strawberry.type

@@ -10,6 +10,8 @@ What the provider and inventory say about the same orders is theirs to audit.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from subgraphs.chassis.mongo import Database, Session
 from subgraphs.orders.model.order import Order, Payment
 from subgraphs.orders.store import Store
@@ -17,11 +19,28 @@ from subgraphs.orders.store import Store
 _LIVE = ("AUTHORIZED", "CAPTURED")
 
 
-async def audit(database: Database) -> list[str]:
-    """Everything wrong with the orders of a database; nothing, if all is well. Reads everything: for operations."""
-    store = Store(database)
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What was looked at, and everything found wrong."""
 
-    async def body(session: Session) -> list[str]:
+    orders: int
+    payments: int
+    problems: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems
+
+
+async def audit(database: Database) -> list[str]:
+    """Everything wrong with the orders of a database; nothing, if all is well."""
+    return list((await audited(Store(database))).problems)
+
+
+async def audited(store: Store) -> Audit:
+    """The audit with its figures. Reads everything: for operations."""
+
+    async def body(session: Session) -> Audit:
         orders = {one.id: one for one in await store.all_orders(session)}
         payments = await store.all_payments(session)
         running = {saga.attempt_id for saga in await store.running_sagas(session)}
@@ -30,9 +49,9 @@ async def audit(database: Database) -> list[str]:
             problems += _payment_faults(payment, orders, running)
         for one in orders.values():
             problems += _paid(one, [payment for payment in payments if payment.order_id == one.id])
-        return problems
+        return Audit(len(orders), len(payments), tuple(problems))
 
-    return await database.transact(body)
+    return await store.database.transact(body)
 
 
 def _sums(order: Order) -> list[str]:

@@ -32,6 +32,7 @@ from subgraphs.orders.model.order import (
 )
 from subgraphs.orders.model.tax import TABLE_2026
 from subgraphs.orders.service.access import may_see_order, once
+from subgraphs.orders.service.audit import Audit, audited
 from subgraphs.orders.service.peers import Catalog, Inventory
 from subgraphs.orders.store import OrderQuery, Store
 
@@ -138,6 +139,10 @@ class Orders:
             has_previous=position is not None,
             total=total,
         )
+
+    async def audit(self) -> Audit:
+        """The audit of all orders."""
+        return await audited(self._store)
 
     def cursor(self, order: Order) -> str:
         """The cursor that stands on this order."""

@@ -17,6 +17,12 @@ def test_now_is_utc_and_has_no_microseconds() -> None:
     assert now.microsecond % 1000 == 0
 
 
+def test_a_clock_may_be_set_apart_from_the_machines() -> None:
+    before = SystemClock().now()
+    late = SystemClock(timedelta(seconds=-40)).now()
+    assert timedelta(seconds=-40) <= late - before < timedelta(seconds=-30)
+
+
 def test_text_and_back_is_the_same_instant() -> None:
     assert iso(NOON) == "2026-03-01T12:00:00.123Z"
     assert from_iso(iso(NOON)) == FixedClock(NOON).now()
