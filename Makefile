@@ -65,9 +65,6 @@ bench-rivals: $(DEV) ## measure the gateway beside others, which npm installs in
 soak: $(DEV) ## a million requests to one gateway, and what it holds meanwhile (about 15 minutes); SOAK='--requests 100000' for fewer
 	$(BIN)/python -m tests.benchmarks.soak $(SOAK)
 
-chaos: $(DEV) ## kill -9 everything in turn while people buy, then audit (about 4 minutes); CHAOS='--seed 5 --seconds 120'
-	$(BIN)/python -m tests.chaos $(CHAOS)
-
 fuzz: $(DEV) ## the laws on 1000 random graphs (about 15 minutes); FUZZ='--from 5000 --worlds 50' for others
 	$(BIN)/python -m tests.properties $(FUZZ)
 

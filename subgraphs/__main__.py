@@ -16,7 +16,7 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
@@ -35,7 +35,6 @@ from subgraphs.chassis.telemetry import configure_logging
 from subgraphs.kernel.clock import SystemClock
 
 NAMES = tuple(PORTS)
-PROBLEMS_SHOWN_MAX = 20
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 

@@ -15,7 +15,6 @@ import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -124,7 +123,6 @@ def create_app(service: Service, settings: ServiceSettings, clock: Clock | None 
     health = Health(service.name)
     service.schema.development = settings.development
     view = _GraphQLView(service.schema, settings)
-    own_clock = SystemClock(timedelta(milliseconds=settings.clock_ahead_ms))
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -132,7 +130,7 @@ def create_app(service: Service, settings: ServiceSettings, clock: Clock | None 
             await Mongo.connect(settings.mongodb_uri, settings.mongodb_driver) as mongo,
             httpx.AsyncClient(timeout=settings.peer_timeout_ms / 1000) as client,
         ):
-            resources = _resources(service, settings, mongo, client, verifier, clock or own_clock)
+            resources = _resources(service, settings, mongo, client, verifier, clock or SystemClock())
             _log.info("database", describe=await mongo.describe(), name=settings.database_name)
             await resources.database.ensure_indexes(all_indexes(service))
             mongo.sessions = kin = orphans.Orphans(resources.database, resources.clock)

@@ -44,8 +44,6 @@ class ServiceSettings(BaseSettings):
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
-    clock_ahead_ms: int = Field(default=0, description="How far this process's clock is off: to try it out.")
-
     body_bytes_max: int = Field(default=2_000_000, gt=0, description="Largest request body accepted.")
     entities_max: int = Field(default=5_000, gt=0, description="Most representations in one _entities call.")
     loader_batch_max: int = Field(default=500, gt=0, description="Most keys in one loader batch.")

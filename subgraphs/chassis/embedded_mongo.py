@@ -151,13 +151,6 @@ class EmbeddedMongo:
                 preexec_fn=dies_with(os.getpid()),
             )
 
-    def kill(self) -> None:
-        """``kill -9``. What was committed is there when a server is started over the same directory again."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.wait()
-
     def _stop(self) -> None:
         process, self._process = self._process, None
         if process is None:

@@ -21,13 +21,6 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHouse]:
         running.stop()
 
 
-@pytest.fixture(autouse=True)
-def audited(house: RunningHouse) -> Iterator[None]:
-    """After every story the whole house must hold together, whatever was killed in it."""
-    yield
-    assert house.call(problems_of(house.house)) == []
-
-
 @pytest.fixture
 async def client(house: RunningHouse) -> AsyncIterator[HouseClient]:
     async with house.client() as client:
