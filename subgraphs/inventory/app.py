@@ -1,4 +1,5 @@
-"""Wires inventory: its schema, its services, what it hears, and the job that takes back holds whose time is over."""
+"""Wires inventory: its schema, its services, what it hears, the job that takes back holds whose time is over, and the
+one that forecasts demand once a day."""
 
 from __future__ import annotations
 
@@ -8,11 +9,14 @@ from subgraphs.chassis.app import Resources, Service
 from subgraphs.chassis.mongo import Session
 from subgraphs.inventory.schema import SCHEMA
 from subgraphs.inventory.service.inventory import Inventory
-from subgraphs.inventory.store import INDEXES, Store
+from subgraphs.inventory.service.prices import prices_of
+from subgraphs.inventory.store import INDEXES, Store, demand, suggestions
 from subgraphs.kernel.events import Envelope, PosOrderRecorded
 
 # A hold may outlive its expiry by this and the time of one sweep; the promise is five seconds.
 SWEEP_EVERY_S = 0.5
+# A day is over at a different hour in every season and zone; asking costs one small read.
+PLAN_LOOK_EVERY_S = 60.0
 
 
 async def build(resources: Resources) -> Inventory:
@@ -34,6 +38,14 @@ async def sweep(_: Resources, services: Inventory) -> None:
         await asyncio.sleep(SWEEP_EVERY_S)
 
 
+async def replenish(resources: Resources, services: Inventory) -> None:
+    """Learns, forecasts and proposes moves, once for each day that is over everywhere."""
+    prices = prices_of(resources.peers)
+    while True:
+        await services.replenishment.plan_when_due(prices)
+        await asyncio.sleep(PLAN_LOOK_EVERY_S)
+
+
 async def hear_counter_sale(services: Inventory, session: Session, envelope: Envelope) -> None:
     """A register told orders of a sale: the goods are gone."""
     await services.hear_counter_sale(session, envelope)
@@ -43,7 +55,7 @@ SERVICE = Service(
     name="inventory",
     schema=SCHEMA,
     build=build,
-    indexes=INDEXES,
+    indexes={**INDEXES, **demand.INDEXES, **suggestions.INDEXES},
     hears={"orders": {PosOrderRecorded.TYPE: hear_counter_sale}},
-    background=[sweep],
+    background=[sweep, replenish],
 )

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from subgraphs.chassis.app import Service, create_app
-from subgraphs.chassis.config import ServiceSettings
+from subgraphs.chassis.config import ServiceSettings, local_peers
 from subgraphs.chassis.identity import ANONYMOUS, IDENTITY_HEADER, IdentitySigner, Principal, RequestContext
 from subgraphs.chassis.mongo import Database, DriverName, Mongo
 from subgraphs.kernel.clock import Clock
@@ -77,7 +77,7 @@ async def running_service(
         mongodb_driver=driver,
         database_prefix=database.name.removesuffix(service.name),
         identity_secret=SECRET,
-        peers=dict.fromkeys(service.hears, "http://127.0.0.1:9") or {"nobody": "http://127.0.0.1:9"},
+        peers=dict.fromkeys(local_peers(), "http://127.0.0.1:9"),
     )
     assert settings.database_name == database.name
     app = create_app(service, settings, clock)

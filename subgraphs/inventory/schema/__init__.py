@@ -4,7 +4,8 @@ Takes: requests, as Strawberry reads them. Gives: ``SCHEMA``. Never: decisions o
 """
 
 from subgraphs.chassis.graphql import build_schema
-from subgraphs.inventory.schema.entities import Channel, LocationType, ProductVariant, ReservationType
+from subgraphs.inventory.schema.entities import Channel, ProductVariant, ReservationType
+from subgraphs.inventory.schema.places import LocationType
 from subgraphs.inventory.schema.roots import Mutation, Query, Subscription
 
 SCHEMA = build_schema(Query, Mutation, Subscription, [ProductVariant, Channel, LocationType, ReservationType])

@@ -1,4 +1,4 @@
-"""What a client reads: locations, availability, stock levels, reservations, plans.
+"""What a client reads: availability, stock levels, reservations, plans, and what inventory knows of a variant.
 
 (No ``from __future__ import annotations``: Strawberry reads annotations at run time.)
 """
@@ -8,80 +8,25 @@ from typing import Annotated, Self
 
 import strawberry
 
-from subgraphs.chassis.graphql import CountryCode, DateTime, GeoPoint, Info, MoneyType, PageInfo
+from subgraphs.chassis.graphql import DateTime, Info, MoneyType, PageInfo
 from subgraphs.inventory.model import refusals
 from subgraphs.inventory.model.availability import Availability, AvailabilityStatus, QuantityBand, Survey, promise
-from subgraphs.inventory.model.places import Capability, LocationKind, Point
+from subgraphs.inventory.model.forecast import HORIZON_DAYS
 from subgraphs.inventory.model.places import Location as Place
+from subgraphs.inventory.model.places import Point
 from subgraphs.inventory.model.reservations import Reservation as Holding
 from subgraphs.inventory.model.reservations import ReservationState
 from subgraphs.inventory.model.sourcing import FulfilmentMethod
 from subgraphs.inventory.model.sourcing import SourcingPlan as Plan
 from subgraphs.inventory.model.stock import StockLevel as Level
 from subgraphs.inventory.schema.context import question, services_of
+from subgraphs.inventory.schema.demand import DemandForecast
 from subgraphs.inventory.schema.inputs import AvailabilityInput
-from subgraphs.inventory.service.inventory import may_see_units, require
-
-
-@strawberry.federation.type(name="Location", keys=["id"], description="A place with stock.", tags=["partner"])
-class LocationType:
-    place: strawberry.Private[Place]
-    id: strawberry.ID = strawberry.field(description="Identity, loc_….")
-    code: str = strawberry.field(description="Short name for people, such as S03.")
-    name: str = strawberry.field(description="Name to show.")
-    kind: LocationKind = strawberry.field(description="What the location is for.")
-    geo: GeoPoint = strawberry.field(description="Where it is.")
-    timezone: str = strawberry.field(description="IANA time zone its opening hours are in.")
-    address: str = strawberry.field(description="Street and town.")
-    country: CountryCode = strawberry.field(description="Country it is in.")
-    capabilities: list[Capability] = strawberry.field(description="What it can do.")
-    pickup_lead_minutes: int | None = strawberry.field(
-        description="Opening minutes from an order to goods ready for pickup; null where nothing is handed over."
-    )
-    daily_pick_capacity: int | None = strawberry.federation.field(
-        description="Orders it can pick a day; null if not limited.", tags=["staff"]
-    )
-
-    @strawberry.field(description="Whether the doors are open at this moment.")
-    def open_now(self, info: Info) -> bool:
-        return self.place.open_at(services_of(info).clock.now())
-
-    @classmethod
-    def of(cls, place: Place) -> Self:
-        return cls(
-            place=place,
-            id=strawberry.ID(place.id),
-            code=place.code,
-            name=place.name,
-            kind=place.kind,
-            geo=GeoPoint(lat=place.point.lat, lng=place.point.lng),
-            timezone=place.timezone,
-            address=place.address,
-            country=CountryCode(place.country),
-            capabilities=list(place.capabilities),
-            pickup_lead_minutes=place.pickup_lead_minutes,
-            daily_pick_capacity=place.daily_pick_capacity,
-        )
-
-    @classmethod
-    async def resolve_reference(cls, info: Info, id: strawberry.ID) -> Self | None:
-        place = await services_of(info).location(id)
-        return cls.of(place) if place is not None else None
-
-
-@strawberry.type(description="A location in a list.")
-class LocationEdge:
-    cursor: str = strawberry.field(description="Where this item stands in the list.")
-    distance_km: float | None = strawberry.field(
-        description="Kilometres from `near` along the great circle, to one decimal; null without `near`."
-    )
-    node: LocationType = strawberry.field(description="The location.")
-
-
-@strawberry.type(description="A page of locations.")
-class LocationConnection:
-    edges: list[LocationEdge] = strawberry.field(description="The locations of the page.")
-    page_info: PageInfo = strawberry.field(description="Where the page stands.")
+from subgraphs.inventory.schema.places import LocationType
+from subgraphs.inventory.service.inventory import may_see_units
+from subgraphs.inventory.service.replenishment import check_horizon
+from subgraphs.inventory.service.rights import PLAN, READ, require
+from subgraphs.inventory.store.demand import forecast_id
 
 
 @strawberry.federation.type(description="Whether one method can deliver the wanted quantity.", tags=["partner"])
@@ -179,6 +124,14 @@ class StockLevelType:
     atp: int = strawberry.field(description="Available to promise: on hand less the three above, never below zero.")
     version: int = strawberry.field(description="Counts the movements of this level.")
     updated_at: DateTime = strawberry.field(description="When it last moved.")
+
+    @strawberry.field(
+        description="Units on hand and on the way at which to order again; null while nothing is forecast."
+    )
+    async def reorder_point(self, info: Info) -> int | None:
+        load = info.context.loaders.get("forecasts", services_of(info).replenishment.forecasts).load
+        forecast = await load(str(self.id))
+        return forecast.reorder.point if forecast is not None else None
 
     @strawberry.field(description="The variant.")
     def variant(self) -> "ProductVariant | None":
@@ -366,7 +319,7 @@ class ProductVariant:
         ] = None,
     ) -> list[StockLevelType] | None:
         services = services_of(info)
-        require(info.context.principal, "inventory:read")
+        require(info.context.principal, READ)
         levels = await info.context.loaders.get("levels", services.levels_of).load(self.sku)
         places = await services.places.all()
         return [
@@ -374,6 +327,28 @@ class ProductVariant:
             for level in levels
             if level.location_id in places and (location_ids is None or level.location_id in location_ids)
         ]
+
+    @strawberry.federation.field(
+        description="What it is expected to sell at a location, or at all together; null while nothing is forecast.",
+        requires_scopes=[["inventory:plan"]],
+        tags=["staff"],
+    )
+    async def forecast(
+        self,
+        info: Info,
+        location_id: Annotated[
+            strawberry.ID | None, strawberry.argument(description="Where; all locations together if not said.")
+        ] = None,
+        horizon_days: Annotated[
+            int, strawberry.argument(description=f"How many days ahead, 1 to {HORIZON_DAYS}.")
+        ] = HORIZON_DAYS,
+    ) -> DemandForecast | None:
+        services = services_of(info)
+        require(info.context.principal, PLAN)
+        check_horizon(horizon_days)
+        load = info.context.loaders.get("forecasts", services.replenishment.forecasts).load
+        found = await load(forecast_id(self.sku, location_id))
+        return DemandForecast.of(found, horizon_days, await services.places.all()) if found is not None else None
 
 
 @strawberry.federation.type(keys=["code"], description="A place where sales are made, as inventory knows it.")

@@ -23,9 +23,6 @@ from subgraphs.inventory.model.sourcing import FulfilmentMethod, SourcingPolicy
 from subgraphs.inventory.schema.context import point, question, services_of
 from subgraphs.inventory.schema.entities import (
     InventoryAudit,
-    LocationConnection,
-    LocationEdge,
-    LocationType,
     ReservationType,
     SourcingPlan,
     StockLevelConnection,
@@ -46,6 +43,8 @@ from subgraphs.inventory.schema.payloads import (
     ReservePayload,
     StockMutationPayload,
 )
+from subgraphs.inventory.schema.places import LocationConnection, LocationEdge, LocationType
+from subgraphs.inventory.schema.replenishment import ReplenishmentMutation, ReplenishmentQuery
 from subgraphs.inventory.service.inventory import CounterSale, Held, Hold, may_see_units
 from subgraphs.inventory.service.live import Selector
 from subgraphs.kernel.errors import DomainError
@@ -56,7 +55,7 @@ After = Annotated[str | None, strawberry.argument(description="Cursor of the ite
 
 
 @strawberry.type
-class Query:
+class Query(ReplenishmentQuery):
     @strawberry.field(description="A location by identity; null if there is none.")
     async def location(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="loc_….")]
@@ -168,7 +167,7 @@ class Query:
 
 
 @strawberry.type
-class Mutation:
+class Mutation(ReplenishmentMutation):
     @strawberry.federation.mutation(
         description="Sets units aside: nobody else can buy them until the hold ends. All lines, or none.",
         authenticated=True,

@@ -39,6 +39,8 @@ from subgraphs.inventory.service.audit import Audit, audited
 from subgraphs.inventory.service.book import Command, Desk, StockBook
 from subgraphs.inventory.service.live import AvailabilityFeed
 from subgraphs.inventory.service.places import Places
+from subgraphs.inventory.service.replenishment import Replenishment
+from subgraphs.inventory.service.rights import READ, SELL, WRITE, require
 from subgraphs.inventory.store import (
     Receipt,
     Register,
@@ -55,7 +57,6 @@ from subgraphs.kernel.events import Envelope, PosOrderRecorded
 from subgraphs.kernel.ids import has_prefix, new_id
 from subgraphs.kernel.pages import CursorCodec, Page, page_size
 
-READ, WRITE, SELL = "inventory:read", "inventory:write", "pos:write"
 SKUS_ASKED_MAX = 200
 SALES_IN_BATCH_MAX = 500
 SWEEP_MAX = 500
@@ -120,6 +121,7 @@ class Inventory:
         self.clock = clock
         self.places = Places(store)
         self.book = StockBook(store, outbox, idempotency, clock)
+        self.replenishment = Replenishment(store, self.places, idempotency, clock)
         self.feed = AvailabilityFeed(hub, self.availability, cursors, clock)
         self._idempotency = idempotency
         self._cursors = cursors
@@ -536,12 +538,6 @@ class Inventory:
         if found is None:
             raise NotFound(f"there is no location {identity}", path=path)
         return found
-
-
-def require(principal: Principal, scope: str) -> None:
-    """Refuses a principal without the scope; services need none among themselves."""
-    if principal.kind != "service" and not principal.has(scope):
-        raise Forbidden(f"missing scopes: {scope}", [scope])
 
 
 def may_see_units(principal: Principal) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ NOON = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 
 BUYER = Principal("ada", "customer", customer_id="cus_1")
 STAFF = Principal("bert", "staff", frozenset({"inventory:read", "inventory:write", "pos:write"}))
+PLANNER = Principal("paula", "staff", frozenset({"inventory:plan", "inventory:write", "inventory:read", "pos:write"}))
 ORDERS = Principal("orders", "service")
 
 _ALWAYS = (Hours(0, 24 * 60),) * 7
@@ -112,3 +114,10 @@ def hold(sku: str, quantity: int = 1, **other: Any) -> Hold:
     """A hold of one SKU, to be shipped unless said otherwise."""
     given: dict[str, Any] = {"method": FulfilmentMethod.SHIP, "channel": "web-eu", "owner": "checkout"} | other
     return Hold(lines=((sku, quantity),), **given)
+
+
+async def planned(services: Inventory) -> None:
+    """Returns when the background job has planned the day."""
+    async with asyncio.timeout(60):
+        while await services.replenishment.quality(PLANNER) is None:
+            await asyncio.sleep(0.05)

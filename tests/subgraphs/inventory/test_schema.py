@@ -26,6 +26,7 @@ from tests.subgraphs.inventory.stockroom import (
     STAFF,
     W1,
     furnish,
+    planned,
 )
 
 EUROS = RequestContext(channel="web-eu", currency="EUR", country="DE")
@@ -76,6 +77,7 @@ async def test_a_hundred_variants_with_three_questions_each_are_one_query(
     house: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await house.services.places.all()
+    await planned(house.services)
     found: list[str] = []
     find = Collection.find
 
