@@ -141,6 +141,25 @@ class ReservedLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GoodsLine:
+    """Units of one line of an order."""
+
+    line_id: str
+    sku: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnedLine:
+    """Units of one line that came back, and what becomes of them; ``disposition`` is as in GraphQL."""
+
+    line_id: str
+    sku: str
+    quantity: int
+    disposition: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderConfirmed(Event):
     """An order is paid for and its stock is committed."""
 
@@ -173,6 +192,99 @@ class PosOrderRecorded(Event):
     currency: str
     lines: tuple[OrderedLine, ...]
     total_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FulfilmentChanged(Event):
+    """A parcel or a pickup is in another state. ``from_state`` is missing when it was planned anew."""
+
+    TYPE: ClassVar[str] = "fulfilment.changed"
+
+    order_id: str
+    fulfilment_id: str
+    location_id: str | None
+    method: str
+    from_state: str | None
+    to_state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoodsLeft(Event):
+    """What was committed to an order has left the location: shipped, or handed over."""
+
+    TYPE: ClassVar[str] = "fulfilment.goods_left"
+
+    order_id: str
+    fulfilment_id: str
+    reservation_id: str
+    location_id: str
+    lines: tuple[GoodsLine, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoodsFreed(Event):
+    """What was committed to an order stays after all: cancelled before it left, or sent from elsewhere."""
+
+    TYPE: ClassVar[str] = "fulfilment.goods_freed"
+
+    order_id: str
+    fulfilment_id: str
+    reservation_id: str
+    location_id: str
+    lines: tuple[GoodsLine, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderCancelled(Event):
+    """An order, all of it, will not be delivered; its money is voided or refunded."""
+
+    TYPE: ClassVar[str] = "order.cancelled"
+
+    order_id: str
+    number: str
+    customer_id: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnReceived(Event):
+    """Goods of an order came back to a location."""
+
+    TYPE: ClassVar[str] = "return.received"
+
+    return_id: str
+    order_id: str
+    customer_id: str | None
+    location_id: str
+    lines: tuple[ReturnedLine, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundIssued(Event):
+    """Money went back. ``goods_minor`` of the order's ``goods_total_minor`` are refunded by now, this refund included."""
+
+    TYPE: ClassVar[str] = "refund.issued"
+
+    refund_id: str
+    order_id: str
+    return_id: str | None
+    customer_id: str | None
+    currency: str
+    amount_minor: int
+    goods_minor: int
+    goods_total_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentCaptured(Event):
+    """Money that was authorized for an order is taken."""
+
+    TYPE: ClassVar[str] = "payment.captured"
+
+    payment_id: str
+    order_id: str
+    currency: str
+    amount_minor: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
