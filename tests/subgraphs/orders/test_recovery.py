@@ -20,11 +20,19 @@ FORWARD = ["after_freeze"] + [
 COMMANDS = ["OrdersExtend", "OrdersReserve", "OrdersCommit"]
 
 
-async def killed_at(shop: Shop, point: str, checkout: dict[str, Any], token: str = "tok_ok", key_: str = "k") -> None:
+async def killed_at(
+    shop: Shop,
+    point: str,
+    checkout: dict[str, Any],
+    token: str = "tok_ok",
+    key_: str = "k",
+    *,
+    captures: bool = True,
+) -> None:
     """Completes until the process dies at ``point``, as the client sees nothing of."""
     shop.faults.arm(point)
     with pytest.raises(Killed):
-        await shop.services.checkouts.complete(**_arguments(shop, checkout, token, key_))
+        await shop.services.checkouts.complete(**_arguments(shop, checkout, token, key_) | {"captures": captures})
 
 
 def _arguments(shop: Shop, checkout: dict[str, Any], token: str, key_: str) -> dict[str, Any]:
