@@ -7,7 +7,7 @@ so that the data set cannot drift from the code that reads it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -19,6 +19,7 @@ from subgraphs.customers import model as customers_model
 from subgraphs.customers import store as customers_store
 from subgraphs.inventory import store as inventory_store
 from subgraphs.inventory.model import places, stock
+from subgraphs.inventory.store import demand as demand_store
 from subgraphs.kernel.ids import deterministic_id
 from subgraphs.kernel.money import Money
 from subgraphs.loyalty import model as loyalty_model
@@ -27,6 +28,7 @@ from subgraphs.orders import store as orders_store
 from subgraphs.orders.model import delivery, order, tax, totals
 from subgraphs.orders.model.lines import Line
 from subgraphs.seed import taxonomy
+from subgraphs.seed.demand import demand
 from subgraphs.seed.history import PastOrder, orders
 from subgraphs.seed.world import (
     CHANNELS,
@@ -56,7 +58,7 @@ def documents(world: World) -> Iterator[Batch]:
     """Every collection that is not empty at t0, in a fixed order, each document in a fixed order."""
     past = orders(world)
     yield from _catalog(world)
-    yield from _inventory(world)
+    yield from _inventory(world, past)
     yield from _orders(world, past)
     yield from _customers(world, past)
     yield from _loyalty(world, past)
@@ -171,7 +173,7 @@ def _prices(world: World) -> Iterator[catalog_pricing.PriceEntry]:
             )
 
 
-def _inventory(world: World) -> Iterator[Batch]:
+def _inventory(world: World, past: Sequence[PastOrder]) -> Iterator[Batch]:
     yield Batch(
         "inventory",
         inventory_store.LOCATIONS,
@@ -209,6 +211,7 @@ def _inventory(world: World) -> Iterator[Batch]:
             )
     yield Batch("inventory", inventory_store.STOCK, levels)
     yield Batch("inventory", inventory_store.MOVEMENTS, movements)
+    yield Batch("inventory", demand_store.DEMAND, [demand_store.record_to_doc(each) for each in demand(world, past)])
 
 
 def _place(location: Location) -> places.Location:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 import math
 import random
@@ -42,14 +43,7 @@ class Stream:
     def weighted(self, items: Sequence[T], cumulative: Sequence[float]) -> T:
         """One item, by cumulative weights (the last is their sum)."""
         point = self._random() * cumulative[-1]
-        low, high = 0, len(cumulative) - 1
-        while low < high:
-            middle = (low + high) // 2
-            if cumulative[middle] <= point:
-                low = middle + 1
-            else:
-                high = middle
-        return items[low]
+        return items[bisect.bisect_right(cumulative, point, hi=len(cumulative) - 1)]
 
     def gauss(self) -> float:
         """Standard normal, by Box and Muller; one draw pair a value, so no hidden state."""

@@ -19,6 +19,7 @@ EPOCH = datetime(2026, 11, 1, tzinfo=UTC)
 """The moment the data set describes. History is the 365 days before it; nothing here reads a clock."""
 
 HISTORY_DAYS = 365
+IMBALANCES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +151,15 @@ class StockTarget:
 
 
 @dataclass(frozen=True, slots=True)
+class Imbalance:
+    """Planted: much of a popular variant lies at one shop while another of the same country has none."""
+
+    sku: str
+    from_id: str
+    to_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Customer:
     id: str
     number: int
@@ -202,8 +212,24 @@ class World:
         return tuple(self._location(number, kind, cities[number - 1]) for number, kind in enumerate(kinds, start=1))
 
     @cached_property
+    def imbalances(self) -> tuple[Imbalance, ...]:
+        popular = sorted(self.variants, key=lambda variant: (-variant.popularity, variant.sku))[:IMBALANCES]
+        stores = [location for location in self.locations if location.sells_at_a_counter]
+        pairs = [(a.id, b.id) for a in stores for b in stores if a is not b and a.city.country == b.city.country]
+        return tuple(Imbalance(each.sku, *self.stream("imbalance", each.sku).pick(pairs)) for each in popular)
+
+    @cached_property
     def stock(self) -> tuple[StockTarget, ...]:
         return tuple(self._stock_target(variant, location) for variant in self.variants for location in self.locations)
+
+    @cached_property
+    def _planted(self) -> dict[tuple[str, str], int]:
+        """On hand where an imbalance wants it so."""
+        # Some weeks' demand of a shop: less would be no surplus.
+        piles = {variant.sku: 90 + int(600 * variant.popularity) for variant in self.variants}
+        return {(each.sku, each.from_id): piles[each.sku] for each in self.imbalances} | {
+            (each.sku, each.to_id): 0 for each in self.imbalances
+        }
 
     @cached_property
     def customers(self) -> tuple[Customer, ...]:
@@ -315,7 +341,10 @@ class World:
 
     def _stock_target(self, variant: Variant, location: Location) -> StockTarget:
         draw = self.stream("stock", f"{variant.sku}|{location.id}")
-        if self.stream("stockout", variant.sku).chance(0.02):
+        planted = self._planted.get((variant.sku, location.id))
+        if planted is not None:
+            on_hand = planted
+        elif self.stream("stockout", variant.sku).chance(0.02):
             on_hand = 0
         elif location.kind == "WAREHOUSE":
             on_hand = draw.integer(20, 60) + int(200 * min(1.0, variant.popularity * 8))
