@@ -123,6 +123,19 @@ class Subgraph:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """``@live`` on a subscription field: which fields of its event make it a live view. What is not said is None."""
+
+    items: str | None = None
+    """The list of items, of which only the newest of each key matters."""
+    key: str | None = None
+    kind: str | None = None
+    """Says whether an event is a ``SNAPSHOT``."""
+    resume: str | None = None
+    """The token to resume by: the event's field of that name, and the argument."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Supergraph:
     """The composed whole. Names are the supergraph's; subgraphs are keyed by name, in the file's order."""
 
@@ -141,6 +154,8 @@ class Supergraph:
     """Coordinate → any of these lists, all scopes of it."""
     contexts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Context → the object types that set it."""
+    live: Mapping[str, Live] = field(default_factory=dict)
+    """Subscription field → what makes its events a live view."""
     api_schema: GraphQLSchema = field(repr=False)
     sdl: str = field(repr=False)
 
@@ -243,6 +258,7 @@ class _Reader:
                 if not isinstance(node, UnionTypeDefinitionNode)
             },
             contexts=self.contexts(possible),
+            live=self.live(roots),
             authenticated=authenticated,
             required_scopes=scopes,
             api_schema=api_schema(self.document),
@@ -396,6 +412,18 @@ class _Reader:
             for use in _uses(node, "context"):
                 found.setdefault(use["name"], {}).update(dict.fromkeys(possible.get(name, ())))
         return {context: tuple(types) for context, types in found.items()}
+
+    def live(self, roots: Mapping[OperationKind, str]) -> dict[str, Live]:
+        name = linked_name(self.document, "live")
+        subscription = self.definitions.get(roots.get(OperationKind.SUBSCRIPTION, ""))
+        found: dict[str, Live] = {}
+        for node in getattr(subscription, "fields", None) or ():
+            for use in _uses(node, name):
+                said = {
+                    part: use[part] for part in ("items", "key", "kind", "resume") if isinstance(use.get(part), str)
+                }
+                found[node.name.value] = Live(**said)
+        return found
 
     def field_set(self, text: str, where: str) -> FieldSet:
         try:

@@ -15,11 +15,13 @@ from graphql import FieldNode, InlineFragmentNode, OperationDefinitionNode, Sele
 
 from gateway.exchange import encode
 from gateway.execution.compiled import Heat
+from gateway.execution.folding import Folding
 from gateway.execution.introspection import Introspection
 from gateway.execution.projection import Projection
 from gateway.execution.representations import Entities
 from gateway.operation import Operation
 from gateway.plan import Fetch, Guard, QueryPlan
+from gateway.supergraph import Live
 
 Variables: TypeAlias = Mapping[str, Any]
 
@@ -33,6 +35,10 @@ class Executable:
     steps: tuple[Step, ...]
     upstream: Step | None
     """The subscription at the source, for a plan that has one."""
+    live: Live | None
+    """What makes its events a live view, if the schema says so."""
+    folding: Folding | None
+    """How they fold, as this operation selects them."""
     projection: Projection
     introspection: Introspection
     has_contexts: bool

@@ -24,6 +24,7 @@ from gateway.exchange import GraphQLResponse, encode
 from gateway.execution.compiled import CHUNKS_AT_ONCE_MAX, Heat, Programs
 from gateway.execution.errors import ERRORS_MAX, Report
 from gateway.execution.executable import Course, Executable, Step, Variables, holds
+from gateway.execution.folding import Folding
 from gateway.execution.introspection import Introspection
 from gateway.execution.projection import Projection
 from gateway.execution.replies import response_in
@@ -39,9 +40,9 @@ from gateway.execution.representations import (
 )
 from gateway.execution.transport import FetchContext, SubgraphAddress, Transport
 from gateway.execution.trouble import Trouble, place
-from gateway.operation import Operation
+from gateway.operation import Field, Operation
 from gateway.plan import OperationKind, QueryPlan
-from gateway.supergraph import Supergraph
+from gateway.supergraph import Live, Supergraph
 
 Windows: TypeAlias = Mapping[int, "tuple[Window | None, ...]"]
 """Fetch id → of which objects each of its entity inputs is gathered; None: of none. Of all, where it is not named."""
@@ -59,6 +60,7 @@ class Executor:
     ) -> None:
         """Plans that prove hot are compiled on ``worker``; without one, where they are run."""
         self.schema = supergraph.api_schema
+        self._live = supergraph.live
         self.programs = Programs(supergraph, after=settings.compile_after, worker=worker)
         self.transport = transport
         self.development = settings.development
@@ -86,16 +88,23 @@ class Executor:
                 if earlier in followers:
                     followers[earlier].append(position[fetch.id])
         projection = Projection(operation, schema)
+        live = self._live_field(operation) if plan.subscription is not None else None
         return Executable(
             plan=plan,
             operation=operation,
             steps=tuple(Step(fetch, tuple(followers[fetch.id])) for fetch in plan.fetches),
             upstream=Step(plan.subscription, ()) if plan.subscription is not None else None,
+            live=live,
+            folding=Folding.of(live, operation) if live is not None else None,
             projection=projection,
             introspection=Introspection(operation, schema),
             has_contexts=any(fetch.contexts for fetch in plan.fetches),
             heat=Heat(plan, projection, operation.name or "without a name"),
         )
+
+    def _live_field(self, operation: Operation) -> Live | None:
+        names = {each.name for each in operation.selections if isinstance(each, Field)}
+        return next((self._live[name] for name in names if name in self._live), None)
 
     def warm(self, executable: Executable) -> None:
         """Compile a plan before it is run, if it will ever be."""

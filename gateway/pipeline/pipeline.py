@@ -35,7 +35,7 @@ from gateway.errors import (
 )
 from gateway.exchange import GraphQLRequest, GraphQLResponse, encode
 from gateway.execution.incremental import execute_incrementally
-from gateway.execution.subscription import Subscriptions
+from gateway.execution.subscription import Subscribed, Subscriptions
 from gateway.execution.transport import FetchContext, Transport
 from gateway.incremental import Payload, has_errors
 from gateway.pipeline.authentication import Authenticator, request_context
@@ -138,7 +138,7 @@ class Pipeline:
         """Serve this supergraph instead, once its plans are made: those of these operations, and of what was asked last.
         How many there are.
 
-        Requests go on all the while; those under way, and open subscriptions, end on the snapshot they began with.
+        Requests go on all the while; those under way end on the snapshot they began with, open subscriptions go over.
         Raises ContractInvalid, or what ``accept`` does when it is asked last, and goes on as before.
         """
         before = self._current()
@@ -146,6 +146,7 @@ class Pipeline:
         made = await self._warm(snapshot, documents) + await snapshot.follow(before, PLANS_FOLLOWED_MAX)
         accept(snapshot)
         self.snapshot = snapshot
+        await self._streams.renew()
         self._transport.keep_ways({address.url for address in snapshot.executor.addresses.values()})
         return made
 
@@ -238,7 +239,7 @@ class Pipeline:
             return _once(await self._execute(ready, left))
         if self._open_streams >= self.settings.limits.subscriptions_max:
             raise LimitExceeded("MAX_SUBSCRIPTIONS_EXCEEDED", "Too many subscriptions are open on this gateway.")
-        return self._events(ready)
+        return self._events(self._subscribed(request, ready))
 
     async def plan(self, request: GraphQLRequest, caller: Caller) -> Planned:
         """The plan this caller's request would run by, without running it."""
@@ -338,18 +339,28 @@ class Pipeline:
             return None
         return planned, encode(dict(ready.variables)), caller.identity
 
-    async def _events(self, ready: _Ready) -> AsyncGenerator[Payload, None]:
+    def _subscribed(self, request: GraphQLRequest, ready: _Ready) -> Subscribed:
+        async def renew() -> Subscribed:
+            caller = ready.caller
+            return self._subscribed(
+                request, await self._prepare(request, caller, frozenset({OperationKind.SUBSCRIPTION}))
+            )
+
+        return Subscribed(
+            executor=ready.snapshot.executor,
+            executable=ready.planned.executable,
+            variables=ready.variables,
+            context=self._context(ready.caller, None),
+            errors=ready.errors,
+            renew=renew,
+        )
+
+    async def _events(self, subscribed: Subscribed) -> AsyncGenerator[Payload, None]:
         self._open_streams += 1
         SUBSCRIPTIONS_NOW.inc()
         outcome = "errors"
         try:
-            results = self._streams.subscribe(
-                ready.snapshot.executor,
-                ready.planned.executable,
-                ready.variables,
-                self._context(ready.caller, None),
-                errors=ready.errors,
-            )
+            results = self._streams.subscribe(subscribed)
             # A subscriber leaves by closing us; the stream below must hear of it at once, not from the collector.
             async with aclosing(results):
                 async for response in results:

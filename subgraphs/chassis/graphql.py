@@ -22,6 +22,7 @@ from prometheus_client import Counter
 from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.federation.schema import FederationAny
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema_directive import Location
 from strawberry.types.execution import ExecutionContext
 
 from subgraphs.chassis.identity import Identity, Principal, RequestContext
@@ -35,6 +36,7 @@ from subgraphs.kernel.money import Money as DomainMoney
 from subgraphs.kernel.pages import Page
 
 FEDERATION_VERSION: Final = "2.7"
+LIVE_SPECIFICATION: Final = "https://specs.galleria.example/live/v1.0"
 DOCUMENTS_CACHED_MAX = 1_000
 ENTITIES_MAX = 5_000
 
@@ -52,6 +54,25 @@ MinorUnits = NewType("MinorUnits", int)
 CurrencyCode = NewType("CurrencyCode", str)
 CountryCode = NewType("CountryCode", str)
 IdempotencyKey = NewType("IdempotencyKey", str)
+
+
+@strawberry.federation.schema_directive(
+    locations=[Location.FIELD_DEFINITION],
+    description="Events of this field tell the state of things: the gateway may fold them, and resume them by token.",
+    name="live",
+    compose=True,
+    import_url=LIVE_SPECIFICATION,
+)
+class Live:
+    """On a subscription field. Names are those of fields of its event."""
+
+    items: str | None = strawberry.directive_field(name="items", default=None)
+    """The list of items of which only the newest of each ``key`` matters; without it every event does."""
+    key: str | None = strawberry.directive_field(name="key", default=None)
+    kind: str | None = strawberry.directive_field(name="kind", default=None)
+    """The field that tells a SNAPSHOT from a DELTA."""
+    resume: str | None = strawberry.directive_field(name="resume", default=None)
+    """The token to go on from: the name of the event's field and of the argument."""
 
 
 def _instant(value: object) -> datetime.datetime:

@@ -19,6 +19,7 @@ from subgraphs.chassis.graphql import (
     IdempotencyKey,
     Info,
     InvalidInput,
+    Live,
     MinorUnits,
     MoneyInput,
     MoneyType,
@@ -520,7 +521,7 @@ class Mutation:
 @strawberry.type
 class Subscription:
     @strawberry.subscription(
-        directives=[Authenticated()],
+        directives=[Authenticated(), Live(kind="kind", resume="resumeToken")],
         description="An account as it is, then every entry as it is made; after a resume, those missed.",
     )
     async def points_changed(

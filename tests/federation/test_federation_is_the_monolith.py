@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from gateway.config import Settings
 from gateway.exchange import GraphQLResponse
 from gateway.execution.executor import Executor
-from gateway.execution.subscription import Subscriptions
+from gateway.execution.subscription import Subscribed, Subscriptions
 from gateway.execution.transport import FetchContext, Transport
 from gateway.operation import normalise
 from gateway.planning.planner import Planner
@@ -156,7 +156,10 @@ async def test_each_event_of_a_subscription_is_what_one_server_would_send(docume
         subscriptions = Subscriptions(gateway.transport, gateway.settings)
         operation = normalise(parse(document), None, schema)
         executable = gateway.executor.prepare(gateway.planner.plan(operation), operation)
-        responses = subscriptions.subscribe(gateway.executor, executable, {}, FetchContext())
+        ready = Subscribed(
+                executor=gateway.executor, executable=executable, variables={}, context=FetchContext()
+            )
+            responses = subscriptions.subscribe(ready)
         federated = [comparable(each.data, each.errors) async for each in responses]
         await gateway.transport.aclose()
     assert len(whole) == 5

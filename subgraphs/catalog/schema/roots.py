@@ -28,6 +28,7 @@ from subgraphs.chassis.graphql import (
     Decimal,
     IdempotencyKey,
     Info,
+    Live,
     MoneyType,
     PageInfo,
     StreamEventKind,
@@ -177,7 +178,9 @@ class Mutation:
 
 @strawberry.type
 class Subscription:
-    @strawberry.subscription(description="What SKUs cost now, then each change.")
+    @strawberry.subscription(
+        directives=[Live(kind="kind", resume="resumeToken")], description="What SKUs cost now, then each change."
+    )
     async def price_changed(
         self,
         info: Info,

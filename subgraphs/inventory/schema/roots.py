@@ -12,6 +12,7 @@ from subgraphs.chassis.graphql import (
     GeoPointInput,
     IdempotencyKey,
     Info,
+    Live,
     PageInfo,
     require_authenticated,
     to_graphql_error,
@@ -295,8 +296,9 @@ class Mutation(ReplenishmentMutation):
 @strawberry.type
 class Subscription:
     @strawberry.subscription(
+        directives=[Live(items="availability", key="sku", kind="kind", resume="resumeToken")],
         description="Availability of SKUs as it is, then as it changes. Without inventory:read, only changes of "
-        "what the public may see are told."
+        "what the public may see are told.",
     )
     async def availability_changed(
         self,

@@ -9,7 +9,14 @@ from typing import Annotated
 import strawberry
 from strawberry.federation.schema_directives import Authenticated
 
-from subgraphs.chassis.graphql import IdempotencyKey, Info, require_authenticated, require_scopes, to_graphql_error
+from subgraphs.chassis.graphql import (
+    IdempotencyKey,
+    Info,
+    Live,
+    require_authenticated,
+    require_scopes,
+    to_graphql_error,
+)
 from subgraphs.kernel import errors as kernel
 from subgraphs.kernel.errors import DomainError
 from subgraphs.orders.model import lines
@@ -272,7 +279,7 @@ class Mutation:
 class Subscription:
     @strawberry.subscription(
         description="An order as it is, then every change of it; for its buyer and for orders:read.",
-        directives=[Authenticated()],
+        directives=[Authenticated(), Live(kind="kind", resume="resumeToken")],
     )
     async def order_updated(
         self,

@@ -20,7 +20,7 @@ from gateway.execution.executor import Executor
 from gateway.execution.transport import FetchContext, Transport
 from gateway.operation import normalise
 from gateway.plan import EntityInput, Fetch, OperationKind, Path, QueryPlan, Representation, RequiredField
-from gateway.supergraph import Subgraph, Supergraph
+from gateway.supergraph import Live, Subgraph, Supergraph
 from tests.kit.fake_subgraphs import FakeSubgraph, served
 
 
@@ -69,7 +69,13 @@ def plan_of(*fetches: Fetch, kind: OperationKind = OperationKind.QUERY, subscrip
 class Bench:
     """One gateway's execution over one set of fakes."""
 
-    def __init__(self, api: str, subgraphs: Sequence[FakeSubgraph], settings: Settings) -> None:
+    def __init__(
+        self,
+        api: str,
+        subgraphs: Sequence[FakeSubgraph],
+        settings: Settings,
+        live: Mapping[str, Live] | None = None,
+    ) -> None:
         self.transport = Transport(settings.limits)
         self.settings = settings
         schema = build_schema(api)
@@ -85,6 +91,7 @@ class Bench:
             implements={},
             authenticated=frozenset(),
             required_scopes={},
+            live=live or {},
             api_schema=schema,
             sdl="",
         )
@@ -110,10 +117,16 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(api: str, *subgraphs: FakeSubgraph, development: bool = True, **limits: int) -> AsyncIterator[Bench]:
+async def bench(
+    api: str,
+    *subgraphs: FakeSubgraph,
+    development: bool = True,
+    live: Mapping[str, Live] | None = None,
+    **limits: int,
+) -> AsyncIterator[Bench]:
     """Serves the fakes and gives the workbench over them."""
     async with served(*subgraphs):
-        found = Bench(api, subgraphs, Settings(development=development, limits=Limits(**limits)))
+        found = Bench(api, subgraphs, Settings(development=development, limits=Limits(**limits)), live)
         try:
             yield found
         finally:

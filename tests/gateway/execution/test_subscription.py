@@ -18,7 +18,7 @@ from starlette.websockets import WebSocket
 
 from gateway.exchange import GraphQLResponse
 from gateway.execution.executable import Executable
-from gateway.execution.subscription import Subscriptions
+from gateway.execution.subscription import Subscribed, Subscriptions
 from gateway.execution.transport import FetchContext
 from gateway.plan import Fetch, OperationKind
 from tests.gateway.execution.bench import Bench, bench, entity_fetch, plan_of, representation
@@ -92,11 +92,20 @@ def catalog() -> FakeSubgraph:
     )
 
 
+def subscribed(on: Bench, executable: Executable, context: FetchContext | None = None, **given: Any) -> Subscribed:
+    return Subscribed(
+        executor=on.executor,
+        executable=executable,
+        context=context or FetchContext(),
+        **{"variables": {}, **given},
+    )
+
+
 class Watcher:
     """One subscriber that takes responses as the test asks for them."""
 
     def __init__(self, on: Bench, subscriptions: Subscriptions, executable: Executable, context: FetchContext) -> None:
-        self.responses = subscriptions.subscribe(on.executor, executable, {}, context)
+        self.responses = subscriptions.subscribe(subscribed(on, executable, context))
 
     async def next(self) -> GraphQLResponse:
         async with asyncio.timeout(10):
@@ -263,7 +272,7 @@ async def test_a_refused_subscription_is_one_response_with_the_subgraphs_errors(
     async with bench(API, store, catalog()) as on:
         subscriptions = Subscriptions(on.transport, on.settings)
         executable = on.prepare(DOCUMENT, plan_of(NAMES, kind=OperationKind.SUBSCRIPTION, subscription=UPSTREAM))
-        async with aclosing(subscriptions.subscribe(on.executor, executable, {}, FetchContext())) as responses:
+        async with aclosing(subscriptions.subscribe(subscribed(on, executable))) as responses:
             found = [each async for each in responses]
     assert [each.data for each in found] == [{"change": None}]
     assert found[0].errors[0]["extensions"]["code"] == "FORBIDDEN"
@@ -306,7 +315,7 @@ async def test_a_subgraph_that_is_not_there_is_an_error_at_once() -> None:
         other = Bench(API, [store], on.settings)
         subscriptions = Subscriptions(other.transport, on.settings)
         executable = other.prepare(DOCUMENT, plan_of(kind=OperationKind.SUBSCRIPTION, subscription=UPSTREAM))
-        found = [each async for each in subscriptions.subscribe(other.executor, executable, {}, FetchContext())]
+        found = [each async for each in subscriptions.subscribe(subscribed(other, executable))]
         await other.transport.aclose()
     assert [(each.has_data, each.errors[0]["extensions"]["code"]) for each in found] == [
         (False, "SUBGRAPH_UNREACHABLE")
@@ -390,11 +399,7 @@ async def everything(url: str, streams: str | None) -> list[GraphQLResponse]:
         plan = plan_of(kind=OperationKind.SUBSCRIPTION, subscription=UPSTREAM)
         executable = other.prepare("subscription { stock { atp } }", plan)
         subscriptions = Subscriptions(other.transport, settings)
-        return [
-            each
-            for _ in range(2)
-            async for each in subscriptions.subscribe(other.executor, executable, {}, FetchContext())
-        ]
+        return [each for _ in range(2) async for each in subscriptions.subscribe(subscribed(other, executable))]
 
 
 TWO = [{"stock": {"atp": 1}}, {"stock": {"atp": 2}}]
@@ -454,7 +459,7 @@ async def test_a_subgraph_may_serve_its_events_over_a_websocket() -> None:
         )
         subscriptions = Subscriptions(other.transport, settings)
         context = FetchContext(headers=lambda: {"x-who": "ada"})
-        found = [each.data async for each in subscriptions.subscribe(other.executor, executable, {}, context)]
+        found = [each.data async for each in subscriptions.subscribe(subscribed(other, executable, context))]
     assert found == [{"stock": {"atp": 1}}, {"stock": {"atp": 2}}]
     message, who = received[0]
     assert message["payload"] == {"query": UPSTREAM.document}

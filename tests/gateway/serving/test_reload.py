@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -114,23 +115,45 @@ async def test_what_cannot_be_served_is_refused_and_the_next_change_is_tried(
     assert "errors" in (await running.post(WITH_UNITS)).json()
 
 
-async def test_an_open_subscription_ends_as_it_began(running: RunningGateway, file: Path) -> None:
+async def test_an_open_subscription_goes_on_and_only_one_that_is_valid_no_more_ends(
+    running: RunningGateway, file: Path
+) -> None:
     before = told("taken")
+    things = running.things
+    async with _watching(running, "changes(count: 0) { name }") as stays:
+        assert "lamp" in await stays()
+        streams = len(things.asked)
+        async with _watching(running, "changes(count: 0) { name units }") as ends:
+            assert '"units":10' in await ends()
+            replace(file, without_units())
+            await reloads("taken", before + 1)
+            assert "Cannot query field 'units'" in await ends()
+            assert await ends() == "event: complete"
+        assert len(things.asked) == streams + 1
+        # The one that stays has its stream of before, and hears nothing of it.
+        replace(file, supergraph_sdl())
+        await reloads("taken", before + 2)
+        assert len(things.asked) == streams + 1
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await stays()
+
+
+@asynccontextmanager
+async def _watching(running: RunningGateway, field: str) -> AsyncIterator[Callable[[], Awaitable[str]]]:
+    """Gives a function that waits for the data of the next event, or for the line that ends it all."""
     accept = {"accept": "text/event-stream"}
-    body = {"query": "subscription { changes(count: 0) { name units } }"}
+    body = {"query": f"subscription {{ {field} }}"}
     async with running.http.stream("POST", "/graphql", json=body, headers=accept) as events:
         lines = events.aiter_lines()
-        first = [line async for line in _until_data(lines)]
-        replace(file, without_units())
-        await reloads("taken", before + 1)
-    assert '"units":10' in first[-1]
 
+        async def following() -> str:
+            async for line in lines:
+                if line == "event: complete" or line.startswith("data:"):
+                    return line
+            return "cut"
 
-async def _until_data(lines: AsyncIterator[str]) -> AsyncIterator[str]:
-    async for line in lines:
-        yield line
-        if line.startswith("data:"):
-            return
+        yield following
 
 
 async def test_the_new_snapshot_has_the_plans_that_were_in_use_before_it_serves(
