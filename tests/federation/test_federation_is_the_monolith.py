@@ -156,10 +156,8 @@ async def test_each_event_of_a_subscription_is_what_one_server_would_send(docume
         subscriptions = Subscriptions(gateway.transport, gateway.settings)
         operation = normalise(parse(document), None, schema)
         executable = gateway.executor.prepare(gateway.planner.plan(operation), operation)
-        ready = Subscribed(
-                executor=gateway.executor, executable=executable, variables={}, context=FetchContext()
-            )
-            responses = subscriptions.subscribe(ready)
+        ready = Subscribed(executor=gateway.executor, executable=executable, variables={}, context=FetchContext())
+        responses = subscriptions.subscribe(ready)
         federated = [comparable(each.data, each.errors) async for each in responses]
         await gateway.transport.aclose()
     assert len(whole) == 5
