@@ -13,7 +13,7 @@ from subgraphs.chassis.mongo import Database, Document, Mongo, Session
 
 COLLECTIONS: Mapping[str, tuple[str, ...]] = {
     "catalog": ("prices", "price_lists", "rates"),
-    "inventory": ("stock", "movements", "reservations", "receipts"),
+    "inventory": ("stock", "movements", "reservations", "receipts", "returned"),
     "orders": ("checkouts", "orders", "payments", "sagas", "sandbox_ledger"),
     "customers": (),
     "loyalty": ("accounts", "ledger"),

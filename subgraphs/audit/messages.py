@@ -9,7 +9,11 @@ from subgraphs.audit.books import COLLECTIONS, Books, Tally
 from subgraphs.chassis.mongo import Document
 
 HEARD: Mapping[str, Mapping[str, frozenset[str]]] = {
-    "inventory": {"orders": frozenset({"order.pos_recorded"})},
+    "inventory": {
+        "orders": frozenset(
+            {"order.pos_recorded", "fulfilment.goods_left", "fulfilment.goods_freed", "return.received"},
+        )
+    },
     "customers": {"orders": frozenset({"order.confirmed", "order.pos_recorded"})},
     "loyalty": {"orders": frozenset({"order.confirmed", "order.pos_recorded"})},
 }

@@ -17,7 +17,9 @@ def levels(books: Books, tally: Tally) -> None:
     """No figure below zero, no more promised than is there, but for levels a counter overdrew; ``free`` is the sum."""
     for level in tally.over(books.rows("inventory", "stock")):
         on, reserved, allocated, safety = level["on"], level["rsv"], level["alc"], level["saf"]
-        tally.unless(min(reserved, allocated, safety) >= 0, f"{level['_id']}: a figure is below zero")
+        tally.unless(
+            min(reserved, allocated, safety, level.get("qua", 0)) >= 0, f"{level['_id']}: a figure is below zero"
+        )
         if not level.get("neg"):
             tally.unless(on >= 0, f"{level['_id']}: on hand is {on}, and no counter said so")
             tally.unless(
@@ -35,7 +37,7 @@ def holds(books: Books, tally: Tally) -> None:
         owed = {"HELD": reserved, "COMMITTED": allocated}.get(reservation["state"])
         if owed is not None:
             for line in reservation["lines"]:
-                owed[_at(line)] += line["q"]
+                owed[_at(line)] += line["q"] - line.get("left", 0) - line.get("freed", 0)
     for level in books.rows("inventory", "stock"):
         held, owned = reserved.pop(level["_id"], 0), allocated.pop(level["_id"], 0)
         tally.unless(level["rsv"] == held, f"{level['_id']}: {level['rsv']} reserved, reservations hold {held}")
@@ -55,9 +57,9 @@ def movements(books: Books, tally: Tally) -> None:
             of_reservation[row["ref"]].append(row)
     for level in books.rows("inventory", "stock"):
         own = of_level.pop(level["_id"], [])
-        for figure in ("on", "rsv", "alc"):
-            total = sum(row[figure] for row in own)
-            tally.unless(level[figure] == total, f"{level['_id']}: {figure} is {level[figure]}, movements say {total}")
+        for figure in ("on", "rsv", "alc", "qua"):
+            told, stands = sum(row.get(figure, 0) for row in own), level.get(figure, 0)
+            tally.unless(stands == told, f"{level['_id']}: {figure} is {stands}, movements say {told}")
         versions = sorted(row["v"] for row in own)
         tally.unless(
             versions == list(range(1, level["v"] + 1)),
@@ -66,6 +68,7 @@ def movements(books: Books, tally: Tally) -> None:
     for identity in sorted(of_level):
         tally.unless(False, f"{identity}: movements of a level that does not exist")
     _of_reservations(books, of_reservation, tally)
+    _of_returns(books, rows, tally)
 
 
 def lapsed(books: Books, tally: Tally) -> None:
@@ -80,7 +83,8 @@ def lapsed(books: Books, tally: Tally) -> None:
 
 
 def _of_reservations(books: Books, moved: defaultdict[str, list[Document]], tally: Tally) -> None:
-    """Each reservation took its units once, and gave them back or passed them on once: the movements under its name."""
+    """Each reservation took its units once, and gave them back or passed them on once; what was passed on left or was
+    freed as its lines say: the movements under its name."""
     for reservation in books.rows("inventory", "reservations"):
         rows = moved.pop(reservation["_id"], [])
         wanted = Counter[str]()
@@ -96,6 +100,17 @@ def _of_reservations(books: Books, moved: defaultdict[str, list[Document]], tall
                 f"{reservation['_id']}: is {reservation['state']}, its {cause} movements are {_shown(taken)}"
                 f" and not {_shown(wanted)}",
             )
+        for cause, count in (("GOODS_LEFT", "left"), ("GOODS_FREED", "freed")):
+            gone, counted = Counter[str](), Counter[str]()
+            for line in reservation["lines"]:
+                counted[_at(line)] += line.get(count, 0)
+            for row in rows:
+                if row["cause"] == cause:
+                    gone[_at(row)] -= row["alc"]
+            tally.unless(
+                +gone == +counted,
+                f"{reservation['_id']}: {_shown(+counted)} {count}, its {cause} movements are {_shown(+gone)}",
+            )
         ends = {row["cause"] for row in rows} & set(_END.values())
         tally.unless(
             ends <= {_END.get(reservation["state"])},
@@ -103,6 +118,20 @@ def _of_reservations(books: Books, moved: defaultdict[str, list[Document]], tall
         )
     for identity in sorted(moved):
         tally.unless(False, f"{identity}: movements of a reservation that does not exist")
+
+
+def _of_returns(books: Books, rows: Iterable[Document], tally: Tally) -> None:
+    """What came back with a return moved its levels once: to on hand if it is sold again, into quarantine otherwise."""
+    moved, came = Counter[str](), Counter[str]()
+    for row in rows:
+        if row["cause"] == "RETURN":
+            moved[f"{row['ref']} {_at(row)} on hand"] += row["on"]
+            moved[f"{row['ref']} {_at(row)} quarantined"] += row.get("qua", 0)
+    for goods in tally.over(books.rows("inventory", "returned")):
+        identity, _, disposition = goods["_id"].split("|")
+        came[f"{identity} {_at(goods)} {'on hand' if disposition == 'RESTOCK' else 'quarantined'}"] += goods["q"]
+    for each in sorted(set(moved) | set(came)):
+        tally.unless(moved[each] == came[each], f"{each}: {came[each]} came back, movements say {moved[each]}")
 
 
 _END = {"COMMITTED": "COMMIT", "RELEASED": "RELEASE", "EXPIRED": "EXPIRE"}

@@ -10,8 +10,8 @@ from subgraphs.chassis.mongo import Session
 from subgraphs.inventory.schema import SCHEMA
 from subgraphs.inventory.service.inventory import Inventory
 from subgraphs.inventory.service.prices import prices_of
-from subgraphs.inventory.store import INDEXES, Store, demand, suggestions
-from subgraphs.kernel.events import Envelope, PosOrderRecorded
+from subgraphs.inventory.store import INDEXES, Store, demand, returns, suggestions
+from subgraphs.kernel.events import Envelope, GoodsFreed, GoodsLeft, PosOrderRecorded, ReturnReceived
 
 # A hold may outlive its expiry by this and the time of one sweep; the promise is five seconds.
 SWEEP_EVERY_S = 0.5
@@ -51,11 +51,33 @@ async def hear_counter_sale(services: Inventory, session: Session, envelope: Env
     await services.hear_counter_sale(session, envelope)
 
 
+async def hear_goods_left(services: Inventory, session: Session, envelope: Envelope) -> None:
+    """A parcel left, or a pickup was handed over."""
+    await services.goods.hear_left(session, envelope)
+
+
+async def hear_goods_freed(services: Inventory, session: Session, envelope: Envelope) -> None:
+    """An order wants its goods no more, or has them sent from elsewhere."""
+    await services.goods.hear_freed(session, envelope)
+
+
+async def hear_return(services: Inventory, session: Session, envelope: Envelope) -> None:
+    """Goods came back."""
+    await services.goods.hear_returned(session, envelope)
+
+
 SERVICE = Service(
     name="inventory",
     schema=SCHEMA,
     build=build,
-    indexes={**INDEXES, **demand.INDEXES, **suggestions.INDEXES},
-    hears={"orders": {PosOrderRecorded.TYPE: hear_counter_sale}},
+    indexes={**INDEXES, **demand.INDEXES, **suggestions.INDEXES, **returns.INDEXES},
+    hears={
+        "orders": {
+            PosOrderRecorded.TYPE: hear_counter_sale,
+            GoodsLeft.TYPE: hear_goods_left,
+            GoodsFreed.TYPE: hear_goods_freed,
+            ReturnReceived.TYPE: hear_return,
+        }
+    },
     background=[sweep, replenish],
 )

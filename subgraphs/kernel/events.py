@@ -289,7 +289,8 @@ class PaymentCaptured(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StockChanged(Event):
-    """One stock level has new figures. ``free`` is what may still be sold; ``ref`` names what caused the change."""
+    """One stock level has new figures. ``free`` is what may still be sold, ``quarantined`` what came back and may not;
+    ``ref`` names what caused the change."""
 
     TYPE: ClassVar[str] = "stock.changed"
 
@@ -303,6 +304,7 @@ class StockChanged(Event):
     version: int
     cause: str
     ref: str | None
+    quarantined: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

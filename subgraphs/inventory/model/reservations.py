@@ -1,5 +1,8 @@
 """Reservations: units held for an owner until a time. ``COMMITTED``, ``RELEASED`` and ``EXPIRED`` are final.
 
+A committed reservation stays, and its lines count what has become of their units: those that left with a parcel or over
+a counter, and those that were freed because the order wants them no more. What is neither is still allocated.
+
 ::
 
     HELD ──commit──▶ COMMITTED     before its expiry only; the units become allocated
@@ -9,6 +12,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
@@ -35,11 +39,18 @@ class ReservationState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class HeldLine:
-    """``quantity`` units of a SKU at one location."""
+    """``quantity`` units of a SKU at one location; of those, once committed, how many have ``left`` and were ``freed``."""
 
     sku: str
     location_id: str
     quantity: int
+    left: int = 0
+    freed: int = 0
+
+    @property
+    def open(self) -> int:
+        """Units that are still here for their owner."""
+        return self.quantity - self.left - self.freed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +103,29 @@ class Reservation:
             raise InvalidInput(f"a reservation that is {self.state.value} has no time to extend", path=("id",))
         until = max(self.expires_at, now + timedelta(seconds=seconds))
         return replace(self, expires_at=until, version=self.version + 1)
+
+    def leave(self, location_id: str, units: Mapping[str, int]) -> Reservation:
+        """Units (SKU to how many) have left the location for the buyer; more than are open there is refused."""
+        return self._settled(location_id, units, left=True)
+
+    def free(self, location_id: str, units: Mapping[str, int]) -> Reservation:
+        """Units (SKU to how many) are no longer wanted from the location; more than are open there is refused."""
+        return self._settled(location_id, units, left=False)
+
+    def _settled(self, location_id: str, units: Mapping[str, int], *, left: bool) -> Reservation:
+        if self.state is not ReservationState.COMMITTED:
+            raise InvalidInput(f"a reservation that is {self.state.value} owns no units", path=("reservationId",))
+        rest, lines = dict(units), []
+        for line in self.lines:
+            take = min(line.open, rest.get(line.sku, 0)) if line.location_id == location_id else 0
+            if take:
+                rest[line.sku] -= take
+                line = replace(line, left=line.left + take) if left else replace(line, freed=line.freed + take)
+            lines.append(line)
+        missing = {sku: quantity for sku, quantity in rest.items() if quantity}
+        if missing:
+            raise InvalidInput(f"{self.id} has not so many open units at {location_id}: {missing}", path=("lines",))
+        return replace(self, lines=tuple(lines), version=self.version + 1)
 
     def expire(self, now: datetime) -> Reservation:
         """Taken back if its time has run out and it is still only held; otherwise unchanged."""

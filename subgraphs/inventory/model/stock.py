@@ -18,6 +18,9 @@ class Cause(Enum):
     COMMIT = "COMMIT"
     ADJUST = "ADJUST"
     POS_SALE = "POS_SALE"
+    GOODS_LEFT = "GOODS_LEFT"
+    GOODS_FREED = "GOODS_FREED"
+    RETURN = "RETURN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +39,24 @@ class Inbound:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """A change of the three figures that movements record."""
+    """A change of the four figures that movements record."""
 
     on_hand: int = 0
     reserved: int = 0
     allocated: int = 0
+    quarantined: int = 0
 
     @property
     def free(self) -> int:
         return self.on_hand - self.reserved - self.allocated
 
     def __add__(self, other: Delta) -> Delta:
-        return Delta(self.on_hand + other.on_hand, self.reserved + other.reserved, self.allocated + other.allocated)
+        return Delta(
+            self.on_hand + other.on_hand,
+            self.reserved + other.reserved,
+            self.allocated + other.allocated,
+            self.quarantined + other.quarantined,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +83,7 @@ class StockLevel:
     reserved: int = 0
     allocated: int = 0
     safety: int = 0
+    quarantined: int = 0
     inbound: tuple[Inbound, ...] = ()
     negative_flagged: bool = False
     version: int = 0
@@ -105,6 +115,7 @@ class StockLevel:
             on_hand=on_hand,
             reserved=self.reserved + delta.reserved,
             allocated=self.allocated + delta.allocated,
+            quarantined=self.quarantined + delta.quarantined,
             negative_flagged=on_hand < 0 or (self.negative_flagged and _overdrawn(self, delta)),
             version=self.version + 1,
             updated_at=at,
@@ -124,7 +135,7 @@ def faults(levels: Iterable[StockLevel]) -> list[str]:
     """What is wrong with levels by themselves (invariant I1): signs, and more promised than is there."""
     found = []
     for level in levels:
-        if level.reserved < 0 or level.allocated < 0 or level.safety < 0:
+        if min(level.reserved, level.allocated, level.safety, level.quarantined) < 0:
             found.append(f"{level.id}: a figure is below zero")
         if level.negative_flagged:
             continue

@@ -120,6 +120,9 @@ class StockLevelType:
     reserved: int = strawberry.field(description="Of those, held until a time.")
     allocated: int = strawberry.field(description="Of those, promised to orders and not yet gone.")
     safety: int = strawberry.field(description="Of those, kept back from sale.")
+    quarantined: int = strawberry.field(
+        description="Came back and may not be sold as they are; beside what is on hand, not part of it."
+    )
     inbound: int = strawberry.field(description="On their way here.")
     atp: int = strawberry.field(description="Available to promise: on hand less the three above, never below zero.")
     version: int = strawberry.field(description="Counts the movements of this level.")
@@ -147,6 +150,7 @@ class StockLevelType:
             reserved=level.reserved,
             allocated=level.allocated,
             safety=level.safety,
+            quarantined=level.quarantined,
             inbound=level.inbound_units,
             atp=level.atp,
             version=level.version,

@@ -54,7 +54,7 @@ async def _audit(store: Store, session: Session) -> Audit:
         held = reservation.state is ReservationState.HELD
         for line in reservation.lines:
             identity = level_id(line.sku, line.location_id)
-            change = Delta(reserved=line.quantity) if held else Delta(allocated=line.quantity)
+            change = Delta(reserved=line.quantity) if held else Delta(allocated=line.open)
             tied[identity] = tied.get(identity, Delta()) + change
     ledger = {level_id(row["_id"]["sku"], row["_id"]["loc"]): row for row in await store.all_movements(session)}
     for level in levels:
@@ -68,11 +68,10 @@ async def _audit(store: Store, session: Session) -> Audit:
             if level.version:
                 problems.append(f"{level.id}: no movements")
             continue
-        if (row["on"], row["rsv"], row["alc"]) != (level.on_hand, level.reserved, level.allocated):
-            problems.append(
-                f"{level.id}: movements add up to {row['on']}/{row['rsv']}/{row['alc']}, "
-                f"the level says {level.on_hand}/{level.reserved}/{level.allocated}"
-            )
+        told = (row["on"], row["rsv"], row["alc"], row["qua"])
+        stands = (level.on_hand, level.reserved, level.allocated, level.quarantined)
+        if told != stands:
+            problems.append(f"{level.id}: movements add up to {_figures(told)}, the level says {_figures(stands)}")
         if row["n"] != level.version or row["v"] != level.version:
             problems.append(f"{level.id}: version {level.version} after {row['n']} movements")
     known = {level.id for level in levels}
@@ -80,3 +79,7 @@ async def _audit(store: Store, session: Session) -> Audit:
         f"{identity}: movements or reservations, but no level" for identity in sorted((set(ledger) | set(tied)) - known)
     )
     return Audit(len(levels), sum(int(row["n"]) for row in ledger.values()), tuple(problems))
+
+
+def _figures(figures: tuple[int, ...]) -> str:
+    return "/".join(str(figure) for figure in figures)

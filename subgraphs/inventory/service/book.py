@@ -293,6 +293,7 @@ def _stock_changed(level: StockLevel, movement: Movement) -> StockChanged:
         reserved=level.reserved,
         allocated=level.allocated,
         safety=level.safety,
+        quarantined=level.quarantined,
         free=level.free,
         version=level.version,
         cause=movement.cause.value,

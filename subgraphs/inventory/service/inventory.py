@@ -37,6 +37,7 @@ from subgraphs.inventory.model.sourcing import (
 from subgraphs.inventory.model.stock import Cause, Delta, StockLevel, level_id
 from subgraphs.inventory.service.audit import Audit, audited
 from subgraphs.inventory.service.book import Command, Desk, StockBook
+from subgraphs.inventory.service.goods import Goods
 from subgraphs.inventory.service.live import AvailabilityFeed
 from subgraphs.inventory.service.places import Places
 from subgraphs.inventory.service.replenishment import Replenishment
@@ -51,6 +52,7 @@ from subgraphs.inventory.store import (
     reservation_from_doc,
     reservation_to_doc,
 )
+from subgraphs.inventory.store.returns import Returns
 from subgraphs.kernel.clock import Clock
 from subgraphs.kernel.errors import Forbidden, InvalidInput, NotFound, VersionConflict
 from subgraphs.kernel.events import Envelope, PosOrderRecorded
@@ -121,6 +123,7 @@ class Inventory:
         self.clock = clock
         self.places = Places(store)
         self.book = StockBook(store, outbox, idempotency, clock)
+        self.goods = Goods(self.book, Returns(store.database), self.places, clock)
         self.replenishment = Replenishment(store, self.places, idempotency, clock)
         self.feed = AvailabilityFeed(hub, self.availability, cursors, clock)
         self._idempotency = idempotency

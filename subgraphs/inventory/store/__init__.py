@@ -5,14 +5,16 @@
     caps: ["PICKUP", …], hours: [["09:00", "20:00"] | null, …7, Monday first], lead: minutes | null,
     cap: picks a day | null, ch: [channel codes; empty = all]}``
 ``stock``
-    ``{_id: "SKU|loc_…", sku, loc, on, rsv, alc, saf, free, inb: [{q, eta: date, conf: 0..100}], neg: bool, v, at: date}``
-    with ``free == on - rsv - alc - saf`` always, and ``v`` = number of its movements
+    ``{_id: "SKU|loc_…", sku, loc, on, rsv, alc, saf, free, qua, inb: [{q, eta: date, conf: 0..100}], neg: bool, v,
+    at: date}`` with ``free == on - rsv - alc - saf`` always, ``qua`` (quarantined; absent = 0) beside ``on``, and ``v`` =
+    number of its movements
 ``movements``
-    ``{_id: "mov_…", sku, loc, on, rsv, alc, cause: "OPENING" | "HOLD" | …, ref: text | null, v, at: date}``; ``on``,
-    ``rsv`` and ``alc`` are changes. Every version of a level has exactly one: a level that begins with stock has
+    ``{_id: "mov_…", sku, loc, on, rsv, alc, qua, cause: "OPENING" | "HOLD" | …, ref: text | null, v, at: date}``; ``on``,
+    ``rsv``, ``alc`` and ``qua`` (absent = 0) are changes. Every version of a level has exactly one: a level that begins with stock has
     ``v: 1`` and an ``OPENING`` movement with ``on`` = its on hand and ``v: 1``
 ``reservations``
-    ``{_id: "rsv_…", state, owner, by, method, lines: [{sku, loc, q}], exp: date, at: date, order: "ord_…" | null, v}``
+    ``{_id: "rsv_…", state, owner, by, method, lines: [{sku, loc, q, left, freed}], exp: date, at: date, order: "ord_…" | null,
+    v}``; of a committed line's ``q``, ``left`` are gone and ``freed`` given up (absent = 0)
 ``registers``
     ``{_id: register id, loc, seq: highest sequence without a gap below it, ahead: [sequences beyond a gap]}``
 ``receipts``
@@ -147,6 +149,7 @@ def level_to_doc(level: StockLevel) -> Document:
         "alc": level.allocated,
         "saf": level.safety,
         "free": level.free,
+        "qua": level.quarantined,
         "inb": [{"q": item.quantity, "eta": item.eta, "conf": item.confidence} for item in level.inbound],
         "neg": level.negative_flagged,
         "v": level.version,
@@ -163,6 +166,7 @@ def level_from_doc(doc: Mapping[str, Any]) -> StockLevel:
         reserved=doc["rsv"],
         allocated=doc["alc"],
         safety=doc["saf"],
+        quarantined=doc.get("qua", 0),
         inbound=tuple(Inbound(item["q"], item["eta"], item.get("conf", 100)) for item in doc.get("inb", ())),
         negative_flagged=doc.get("neg", False),
         version=doc["v"],
@@ -179,6 +183,7 @@ def movement_to_doc(movement: Movement) -> Document:
         "on": movement.delta.on_hand,
         "rsv": movement.delta.reserved,
         "alc": movement.delta.allocated,
+        "qua": movement.delta.quarantined,
         "cause": movement.cause.value,
         "ref": movement.ref,
         "v": movement.version,
@@ -194,7 +199,10 @@ def reservation_to_doc(reservation: Reservation) -> Document:
         "owner": reservation.owner,
         "by": reservation.held_by,
         "method": reservation.method.value,
-        "lines": [{"sku": line.sku, "loc": line.location_id, "q": line.quantity} for line in reservation.lines],
+        "lines": [
+            {"sku": line.sku, "loc": line.location_id, "q": line.quantity, "left": line.left, "freed": line.freed}
+            for line in reservation.lines
+        ],
         "exp": reservation.expires_at,
         "at": reservation.created_at,
         "order": reservation.order_id,
@@ -210,7 +218,10 @@ def reservation_from_doc(doc: Mapping[str, Any]) -> Reservation:
         owner=doc["owner"],
         held_by=doc["by"],
         method=FulfilmentMethod(doc["method"]),
-        lines=tuple(HeldLine(line["sku"], line["loc"], line["q"]) for line in doc["lines"]),
+        lines=tuple(
+            HeldLine(line["sku"], line["loc"], line["q"], line.get("left", 0), line.get("freed", 0))
+            for line in doc["lines"]
+        ),
         expires_at=doc["exp"],
         created_at=doc["at"],
         order_id=doc.get("order"),
@@ -331,6 +342,7 @@ class Store:
                             "rsv": after.reserved - before.reserved,
                             "alc": after.allocated - before.allocated,
                             "free": after.free - before.free,
+                            "qua": after.quarantined - before.quarantined,
                             "v": after.version - before.version,
                         },
                         "$set": {"neg": after.negative_flagged, "at": after.updated_at},
@@ -401,8 +413,8 @@ class Store:
         return {doc["_id"]: doc["free"] for doc in docs}
 
     async def all_movements(self, session: Session) -> list[Document]:
-        """Sums and count of the movements of every level, as ``{_id: {sku, loc}, on, rsv, alc, n, v}``."""
-        sums = {name: {"$sum": f"${name}"} for name in ("on", "rsv", "alc")}
+        """Sums and count of the movements of every level, as ``{_id: {sku, loc}, on, rsv, alc, qua, n, v}``."""
+        sums = {name: {"$sum": f"${name}"} for name in ("on", "rsv", "alc", "qua")}
         return await self._movements.aggregate(
             [{"$group": {"_id": {"sku": "$sku", "loc": "$loc"}, "n": {"$sum": 1}, "v": {"$max": "$v"}} | sums}],
             session=session,

@@ -34,15 +34,24 @@ def _again(service: str, collection: str, index: int = 0, **changes: Any) -> Bre
     return lambda rows: rows[service, collection].append(rows[service, collection][index] | changes)
 
 
+LINE = {"sku": "LAMP", "loc": "loc_1", "q": 1}
+
 BREAKS: tuple[tuple[str, str, Break], ...] = (
     ("I1", "LAMP|loc_1", _set("inventory", "stock", 0, rsv=-1)),
     ("I1", "LAMP|loc_1", _set("inventory", "stock", 0, on=-1)),
     ("I1", "LAMP|loc_1", _set("inventory", "stock", 0, on=1)),
     ("I1", "LAMP|loc_1", _set("inventory", "stock", 0, free=3)),
+    ("I1", "LAMP|loc_1", _set("inventory", "stock", 0, qua=-1)),
     ("I2", "LAMP|loc_1", _set("inventory", "reservations", 1, state="RELEASED")),
     ("I2", "LAMP|loc_1", _set("inventory", "reservations", 0, state="HELD")),
     ("I2", "rsv_held", _set("inventory", "reservations", 1, state="LOST")),
     ("I2", "LAMP|loc_2", _set("inventory", "reservations", 1, lines=[{"sku": "LAMP", "loc": "loc_2", "q": 1}])),
+    ("I2", "LAMP|loc_1", _set("inventory", "reservations", 0, lines=[LINE | {"left": 1}])),
+    ("I2", "LAMP|loc_1", _set("inventory", "reservations", 0, lines=[LINE | {"freed": 1}])),
+    ("I3", "LAMP|loc_1", _set("inventory", "stock", 0, qua=1)),
+    ("I3", "rsv_sold", _set("inventory", "reservations", 0, lines=[LINE | {"left": 1}])),
+    ("I3", "rsv_sold", _set("inventory", "reservations", 0, lines=[LINE | {"freed": 1}])),
+    ("I3", "ret_1", _add("inventory", "returned", _id="ret_1|l1|DAMAGED", sku="LAMP", loc="loc_1", q=1)),
     ("I3", "LAMP|loc_1", _drop("inventory", "movements", 0)),
     ("I3", "LAMP|loc_1", _set("inventory", "movements", 3, v=3)),
     ("I3", "rsv_held", _set("inventory", "movements", 3, ref="rsv_sold")),
@@ -135,6 +144,24 @@ def test_a_level_that_a_counter_overdrew_is_flagged_and_no_violation() -> None:
     rows["inventory", "stock"][0].update(on=-1, free=-4, neg=True, v=5)
     sold = {"on": -6, "rsv": 0, "alc": 0, "cause": "POS_SALE", "ref": "R1|7", "v": 5}
     rows["inventory", "movements"].append({"_id": "mov_5", "sku": "LAMP", "loc": "loc_1", **sold})
+    assert _found(rows) == {}
+
+
+def test_a_parcel_that_left_and_goods_that_came_back_add_up() -> None:
+    rows = sound()
+    rows["inventory", "stock"][0].update(on=5, alc=0, free=3, qua=2, v=7)
+    rows["inventory", "reservations"][0]["lines"] = [LINE | {"left": 1, "freed": 0}]
+    rows["inventory", "returned"] = [
+        {"_id": "ret_1|l1|RESTOCK", "sku": "LAMP", "loc": "loc_1", "q": 1},
+        {"_id": "ret_1|l1|DAMAGED", "sku": "LAMP", "loc": "loc_1", "q": 2},
+    ]
+    for version, cause, ref, on, allocated, quarantined in (
+        (5, "GOODS_LEFT", "rsv_sold", -1, -1, 0),
+        (6, "RETURN", "ret_1", 1, 0, 0),
+        (7, "RETURN", "ret_1", 0, 0, 2),
+    ):
+        change = {"on": on, "rsv": 0, "alc": allocated, "qua": quarantined, "cause": cause, "ref": ref, "v": version}
+        rows["inventory", "movements"].append({"_id": f"mov_{version}", "sku": "LAMP", "loc": "loc_1", **change})
     assert _found(rows) == {}
 
 
