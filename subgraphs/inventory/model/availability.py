@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from zoneinfo import ZoneInfo
 
+from subgraphs.inventory.model.allotment import sellable
 from subgraphs.inventory.model.places import Capability, Location, LocationKind, Point
 from subgraphs.inventory.model.sourcing import AT_A_COUNTER, FulfilmentMethod, eligible
 from subgraphs.inventory.model.stock import StockLevel
@@ -167,6 +168,7 @@ class Survey:
             for place in locations.values()
             if place.serves(question.channel) and (wanted is None or place.id in wanted)
         ]
+        self._shipping_floors = any(place.shipping_floor for place in self._considered)
         near = question.near
         self._distance_km = {
             each.id: each.point.distance_km(near) if near is not None else 0.0 for each in self._considered
@@ -180,8 +182,8 @@ class Survey:
         """The availability of one SKU, given all its levels everywhere."""
         by_location = {level.location_id: level for level in levels}
         there = [by_location[place.id] for place in self._considered if place.id in by_location]
-        atp = {level.location_id: level.atp for level in there}
-        units = sum(atp.values())
+        collected, shipped = self._for_sale(by_location)
+        units = sum(collected.values())
         coming = sum(item.counted for level in there for item in level.inbound) if self.question.include_inbound else 0
         arrivals = sorted(
             item.eta for level in there for item in level.inbound if item.counted > 0 and item.eta > self.now
@@ -191,12 +193,26 @@ class Survey:
             status=status(units, self.question.quantity, units + coming),
             band=band(units),
             units=units,
-            by_method=tuple([self._method(method, atp) for method in self.question.methods]),
-            nearby=tuple([self._at(place, by_location.get(place.id)) for place in self._nearby]),
+            by_method=tuple(
+                [
+                    self._method(method, collected if method in AT_A_COUNTER else shipped)
+                    for method in self.question.methods
+                ]
+            ),
+            nearby=tuple([self._at(place, by_location.get(place.id), collected) for place in self._nearby]),
             restock_at=arrivals[0] if arrivals and units < self.question.quantity else None,
             as_of=self.now,
             version=sum(level.version for level in levels),
         )
+
+    def _for_sale(self, levels: Mapping[str, StockLevel]) -> tuple[dict[str, int], dict[str, int]]:
+        """Units by location that the channel may sell over a counter, and by a parcel."""
+        channel = self.question.channel
+        there = [(place, levels[place.id]) for place in self._considered if place.id in levels]
+        collected = {place.id: sellable(level, place, channel) for place, level in there}
+        if not self._shipping_floors:
+            return collected, collected
+        return collected, {place.id: sellable(level, place, channel, FulfilmentMethod.SHIP) for place, level in there}
 
     def _serving(self, method: FulfilmentMethod) -> list[Location]:
         return [
@@ -244,9 +260,9 @@ class Survey:
         ]
         return sorted(serving, key=lambda place: (self._distance_km[place.id], place.id))[:NEARBY_MAX]
 
-    def _at(self, place: Location, level: StockLevel | None) -> NearbyAnswer:
+    def _at(self, place: Location, level: StockLevel | None, atp: Mapping[str, int]) -> NearbyAnswer:
         question = self.question
-        units = level.atp if level is not None else 0
+        units = atp.get(place.id, 0)
         coming = sum(item.counted for item in level.inbound) if level is not None and question.include_inbound else 0
         return NearbyAnswer(
             location_id=place.id,

@@ -54,9 +54,20 @@ class Hours:
     closes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """``percent`` (0 to 100) of what is on hand that only these channels may sell."""
+
+    percent: int
+    channels: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Location:
-    """A place with stock. ``week`` is Monday to Sunday; a closed day is None. No channels named means all."""
+    """A place with stock. ``week`` is Monday to Sunday; a closed day is None. No channels named means all.
+
+    A store ships nothing that would leave fewer than ``shipping_floor`` units of a SKU on its shelves.
+    """
 
     id: str
     code: str
@@ -71,6 +82,8 @@ class Location:
     pickup_lead_minutes: int | None = None
     daily_pick_capacity: int | None = None
     channels: tuple[str, ...] = ()
+    shares: tuple[Share, ...] = ()
+    shipping_floor: int = 0
 
     def can(self, capability: Capability) -> bool:
         return capability in self.capabilities

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 
@@ -18,6 +18,7 @@ class Cause(Enum):
     COMMIT = "COMMIT"
     ADJUST = "ADJUST"
     POS_SALE = "POS_SALE"
+    SAFETY = "SAFETY"
     GOODS_LEFT = "GOODS_LEFT"
     GOODS_FREED = "GOODS_FREED"
     RETURN = "RETURN"
@@ -75,7 +76,8 @@ class Movement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StockLevel:
-    """The figures of one SKU at one location. ``version`` counts its movements from 1."""
+    """The figures of one SKU at one location. ``version`` counts its movements from 1; ``kept_from`` are units that a
+    channel, by its code, may not sell."""
 
     sku: str
     location_id: str
@@ -84,6 +86,7 @@ class StockLevel:
     allocated: int = 0
     safety: int = 0
     quarantined: int = 0
+    kept_from: Mapping[str, int] = field(default_factory=dict)
     inbound: tuple[Inbound, ...] = ()
     negative_flagged: bool = False
     version: int = 0
@@ -120,6 +123,12 @@ class StockLevel:
             version=self.version + 1,
             updated_at=at,
         )
+
+    def keeping(self, units: int, channel: str | None, at: datetime) -> StockLevel:
+        """The level with other safety stock, or with so many units kept from one channel."""
+        if channel is None:
+            return replace(self.moved(Delta(), at), safety=units)
+        return replace(self.moved(Delta(), at), kept_from={**self.kept_from, channel: units})
 
 
 def level_id(sku: str, location_id: str) -> str:

@@ -109,6 +109,12 @@ class VariantAvailability:
         )
 
 
+@strawberry.type(description="Units kept from one channel.")
+class ChannelSafety:
+    channel: str = strawberry.field(description="The channel's code.")
+    safety: int = strawberry.field(description="Units it may not sell.")
+
+
 @strawberry.type(name="StockLevel", description="The exact figures of one SKU at one location, in units.")
 class StockLevelType:
     id: strawberry.ID = strawberry.field(description="Identity: SKU|location.")
@@ -120,6 +126,9 @@ class StockLevelType:
     reserved: int = strawberry.field(description="Of those, held until a time.")
     allocated: int = strawberry.field(description="Of those, promised to orders and not yet gone.")
     safety: int = strawberry.field(description="Of those, kept back from sale.")
+    channel_safety: list[ChannelSafety] = strawberry.field(
+        description="Units kept from single channels here; other channels may sell what the location's shares leave them."
+    )
     quarantined: int = strawberry.field(
         description="Came back and may not be sold as they are; beside what is on hand, not part of it."
     )
@@ -150,6 +159,9 @@ class StockLevelType:
             reserved=level.reserved,
             allocated=level.allocated,
             safety=level.safety,
+            channel_safety=[
+                ChannelSafety(channel=channel, safety=units) for channel, units in sorted(level.kept_from.items())
+            ],
             quarantined=level.quarantined,
             inbound=level.inbound_units,
             atp=level.atp,

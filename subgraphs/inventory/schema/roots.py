@@ -46,6 +46,7 @@ from subgraphs.inventory.schema.payloads import (
 )
 from subgraphs.inventory.schema.places import LocationConnection, LocationEdge, LocationType
 from subgraphs.inventory.schema.replenishment import ReplenishmentMutation, ReplenishmentQuery
+from subgraphs.inventory.schema.safety import SafetyMutation
 from subgraphs.inventory.service.inventory import CounterSale, Held, Hold, may_see_units
 from subgraphs.inventory.service.live import Selector
 from subgraphs.kernel.errors import DomainError
@@ -168,7 +169,7 @@ class Query(ReplenishmentQuery):
 
 
 @strawberry.type
-class Mutation(ReplenishmentMutation):
+class Mutation(ReplenishmentMutation, SafetyMutation):
     @strawberry.federation.mutation(
         description="Sets units aside: nobody else can buy them until the hold ends. All lines, or none.",
         authenticated=True,

@@ -41,8 +41,8 @@ from subgraphs.kernel.ids import new_id
 GROUP_COMMANDS_MAX = 64
 REPEATS_MAX = 3
 _LINE = "stock"
-# Causes that may take units nobody has booked: the goods have left the shop.
-_UNGUARDED = frozenset({Cause.POS_SALE, Cause.ADJUST})
+# Causes that may take more than is free: the goods have left the shop, or more is kept back than is there.
+_UNGUARDED = frozenset({Cause.POS_SALE, Cause.ADJUST, Cause.SAFETY})
 
 _NEWS: Mapping[
     ReservationState, type[ReservationHeld | ReservationCommitted | ReservationReleased | ReservationExpired]
@@ -101,25 +101,27 @@ class Desk:
         known = self.levels.get(identity)
         return known or StockLevel(sku=sku, location_id=location_id, updated_at=self.clock.now())
 
-    def atp(self, sku: str, location_id: str) -> int:
-        known = self.levels.get(level_id(sku, location_id))
-        return known.atp if known is not None else 0
-
     def move(self, sku: str, location_id: str, delta: Delta, cause: Cause, ref: str | None) -> StockLevel:
         """Changes a level and writes its movement."""
-        now = self.clock.now()
-        level = self.level(sku, location_id).moved(delta, now)
+        return self._write(self.level(sku, location_id).moved(delta, self.clock.now()), delta, cause, ref)
+
+    def keep_back(self, sku: str, location_id: str, units: int, channel: str | None) -> StockLevel:
+        """Sets a level's safety stock or what it keeps from a channel: a movement of no units, as a version needs one."""
+        level = self.level(sku, location_id).keeping(units, channel, self.clock.now())
+        return self._write(level, Delta(), Cause.SAFETY, channel)
+
+    def _write(self, level: StockLevel, delta: Delta, cause: Cause, ref: str | None) -> StockLevel:
         self.levels[level.id] = level
         self.movements.append(
             Movement(
                 id=new_id("mov"),
-                sku=sku,
-                location_id=location_id,
+                sku=level.sku,
+                location_id=level.location_id,
                 delta=delta,
                 cause=cause,
                 ref=ref,
                 version=level.version,
-                at=now,
+                at=level.updated_at,
             )
         )
         return level

@@ -12,6 +12,7 @@ from subgraphs.chassis.idempotency import Idempotency, Payload
 from subgraphs.chassis.identity import Principal
 from subgraphs.chassis.mongo import Session
 from subgraphs.chassis.outbox import EventHub, Outbox
+from subgraphs.inventory.model.allotment import sellable
 from subgraphs.inventory.model.availability import Availability, AvailabilityQuestion, Survey
 from subgraphs.inventory.model.places import Capability, Location, LocationKind, Point
 from subgraphs.inventory.model.refusals import InsufficientStock, Shortfall
@@ -42,6 +43,7 @@ from subgraphs.inventory.service.live import AvailabilityFeed
 from subgraphs.inventory.service.places import Places
 from subgraphs.inventory.service.replenishment import Replenishment
 from subgraphs.inventory.service.rights import READ, SELL, WRITE, require
+from subgraphs.inventory.service.safety import Safety
 from subgraphs.inventory.store import (
     Receipt,
     Register,
@@ -123,6 +125,7 @@ class Inventory:
         self.clock = clock
         self.places = Places(store)
         self.book = StockBook(store, outbox, idempotency, clock)
+        self.safety = Safety(self.book, self.places, idempotency)
         self.goods = Goods(self.book, Returns(store.database), self.places, clock)
         self.replenishment = Replenishment(store, self.places, idempotency, clock)
         self.feed = AvailabilityFeed(hub, self.availability, cursors, clock)
@@ -214,11 +217,16 @@ class Inventory:
         """Which locations would give what, as things stand now. Holds nothing."""
         wanted = _wanted(lines)
         candidates = await self._candidates(method, channel, pickup_location_id, destination)
+        serving = {place.id: place for place in candidates}
         levels = [level for row in (await self.store.levels_of(list(wanted))).values() for level in row]
         return plan(
             wanted,
             candidates,
-            {(level.sku, level.location_id): level.atp for level in levels},
+            {
+                (level.sku, level.location_id): sellable(level, serving[level.location_id], channel, method)
+                for level in levels
+                if level.location_id in serving
+            },
             policy=policy,
             destination=destination,
             restock_at=_restock(levels, self.clock.now()),
@@ -252,10 +260,11 @@ class Inventory:
         def decide(desk: Desk) -> Payload:
             if agent is not None:
                 check_agent_limits(desk.holds[agent], wanted)
-            atp = {(sku, place.id): desk.atp(sku, place.id) for sku in wanted for place in candidates}
-            levels = [desk.level(sku, place.id) for sku in wanted for place in candidates]
+            there = [(place, desk.level(sku, place.id)) for sku in wanted for place in candidates]
+            atp = {(level.sku, place.id): sellable(level, place, hold.channel, hold.method) for place, level in there}
             now = self.clock.now()
-            sourced = plan(wanted, candidates, atp, destination=hold.destination, restock_at=_restock(levels, now))
+            restock = _restock((level for _, level in there), now)
+            sourced = plan(wanted, candidates, atp, destination=hold.destination, restock_at=restock)
             if not sourced.feasible and not (hold.allow_partial and sourced.allocations):
                 raise InsufficientStock(sourced.shortfalls)
             reservation = Reservation(

@@ -3,10 +3,11 @@
 ``locations``
     ``{_id: "loc_…", code, name, kind: "STORE", geo: {lat, lng}, tz: "Europe/Berlin", addr, country: "DE",
     caps: ["PICKUP", …], hours: [["09:00", "20:00"] | null, …7, Monday first], lead: minutes | null,
-    cap: picks a day | null, ch: [channel codes; empty = all]}``
+    cap: picks a day | null, ch: [channel codes; empty = all], shares: [{pct, ch: [channel codes]}],
+    floor: units a store keeps when goods are shipped}`` (``shares``, ``floor`` absent = none)
 ``stock``
-    ``{_id: "SKU|loc_…", sku, loc, on, rsv, alc, saf, free, qua, inb: [{q, eta: date, conf: 0..100}], neg: bool, v,
-    at: date}`` with ``free == on - rsv - alc - saf`` always, ``qua`` (quarantined; absent = 0) beside ``on``, and ``v`` =
+    ``{_id: "SKU|loc_…", sku, loc, on, rsv, alc, saf, free, qua, keep: [{ch, q}], inb: [{q, eta: date, conf: 0..100}],
+    neg: bool, v, at: date}`` with ``free == on - rsv - alc - saf`` always, ``qua`` (quarantined; absent = 0) beside ``on``, and ``v`` =
     number of its movements
 ``movements``
     ``{_id: "mov_…", sku, loc, on, rsv, alc, qua, cause: "OPENING" | "HOLD" | …, ref: text | null, v, at: date}``; ``on``,
@@ -40,7 +41,7 @@ from subgraphs.chassis.mongo import (
     Update,
     Write,
 )
-from subgraphs.inventory.model.places import Capability, Hours, Location, LocationKind, Point, minutes
+from subgraphs.inventory.model.places import Capability, Hours, Location, LocationKind, Point, Share, minutes
 from subgraphs.inventory.model.reservations import HeldLine, Reservation, ReservationState
 from subgraphs.inventory.model.sourcing import FulfilmentMethod
 from subgraphs.inventory.model.stock import Inbound, Movement, StockLevel
@@ -116,6 +117,8 @@ def location_to_doc(location: Location) -> Document:
         "lead": location.pickup_lead_minutes,
         "cap": location.daily_pick_capacity,
         "ch": list(location.channels),
+        "shares": [{"pct": share.percent, "ch": list(share.channels)} for share in location.shares],
+        "floor": location.shipping_floor,
     }
 
 
@@ -135,6 +138,8 @@ def location_from_doc(doc: Mapping[str, Any]) -> Location:
         pickup_lead_minutes=doc.get("lead"),
         daily_pick_capacity=doc.get("cap"),
         channels=tuple(doc.get("ch", ())),
+        shares=tuple(Share(share["pct"], tuple(share["ch"])) for share in doc.get("shares", ())),
+        shipping_floor=doc.get("floor", 0),
     )
 
 
@@ -150,6 +155,7 @@ def level_to_doc(level: StockLevel) -> Document:
         "saf": level.safety,
         "free": level.free,
         "qua": level.quarantined,
+        "keep": _kept_to_doc(level),
         "inb": [{"q": item.quantity, "eta": item.eta, "conf": item.confidence} for item in level.inbound],
         "neg": level.negative_flagged,
         "v": level.version,
@@ -167,6 +173,7 @@ def level_from_doc(doc: Mapping[str, Any]) -> StockLevel:
         allocated=doc["alc"],
         safety=doc["saf"],
         quarantined=doc.get("qua", 0),
+        kept_from={kept["ch"]: kept["q"] for kept in doc.get("keep", ())},
         inbound=tuple(Inbound(item["q"], item["eta"], item.get("conf", 100)) for item in doc.get("inb", ())),
         negative_flagged=doc.get("neg", False),
         version=doc["v"],
@@ -345,7 +352,12 @@ class Store:
                             "qua": after.quarantined - before.quarantined,
                             "v": after.version - before.version,
                         },
-                        "$set": {"neg": after.negative_flagged, "at": after.updated_at},
+                        "$set": {
+                            "neg": after.negative_flagged,
+                            "at": after.updated_at,
+                            "saf": after.safety,
+                            "keep": _kept_to_doc(after),
+                        },
                     },
                 )
             )
@@ -431,6 +443,11 @@ class Store:
         written = await self.database.collection(name).bulk_write(writes, session=session)
         if written.modified + written.inserted != len(writes):
             raise TransientConflict(f"{name} changed since it was read")
+
+
+def _kept_to_doc(level: StockLevel) -> list[Document]:
+    # A list, because a channel's code might not do as the name of a field.
+    return [{"ch": channel, "q": units} for channel, units in sorted(level.kept_from.items())]
 
 
 def _clock_text(minute: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -63,12 +63,18 @@ LOCATIONS = (W1, W2, S1, S2, S3)
 BERLIN = Point(52.52, 13.405)
 
 
-async def furnish(database: Database, stock: Mapping[tuple[str, Location], int], *, safety: int = 0) -> None:
+async def furnish(
+    database: Database,
+    stock: Mapping[tuple[str, Location], int],
+    *,
+    safety: int = 0,
+    locations: Sequence[Location] = LOCATIONS,
+) -> None:
     """Indexes, locations and levels, each level with the movement that opened it."""
     await database.ensure_indexes({**outbox.INDEXES, **inbox.INDEXES, **idempotency.INDEXES, **store.INDEXES})
     known = {doc["_id"] for doc in await database.collection(store.LOCATIONS).find({})}
     await database.collection(store.LOCATIONS).insert_many(
-        [store.location_to_doc(spot) for spot in LOCATIONS if spot.id not in known]
+        [store.location_to_doc(spot) for spot in locations if spot.id not in known]
     )
     levels, movements = [], []
     for (sku, spot), units in stock.items():

@@ -282,6 +282,27 @@ async def test_a_register_and_a_stocktaker_change_stock(house: RunningService) -
     assert adjusted["data"]["stockAdjust"] == {"levels": [{"onHand": 2, "version": 3}], "replayed": False, "errors": []}
 
 
+async def test_safety_stock_is_set_for_everybody_or_for_one_channel(house: RunningService) -> None:
+    setting = """
+        mutation ($input: SafetyStockInput!, $key: IdempotencyKey!) {
+          safetyStockSet(input: $input, idempotencyKey: $key) {
+            levels { safety atp quarantined channelSafety { channel safety } } replayed errors { __typename }
+          }
+        }
+    """
+    what = {"locationId": S1.id, "sku": "SKU-000"}
+    everybody = await house.ask(setting, {"input": what | {"safety": 2}, "key": "a"}, principal=STAFF)
+    assert everybody["data"]["safetyStockSet"] == {
+        "levels": [{"safety": 2, "atp": 1, "quarantined": 0, "channelSafety": []}],
+        "replayed": False,
+        "errors": [],
+    }
+    one = await house.ask(setting, {"input": what | {"safety": 1, "channel": "app"}, "key": "b"}, principal=STAFF)
+    assert one["data"]["safetyStockSet"]["levels"][0]["channelSafety"] == [{"channel": "app", "safety": 1}]
+    refused = await house.ask(setting, {"input": what | {"safety": -1}, "key": "c"}, principal=STAFF)
+    assert refused["data"]["safetyStockSet"]["errors"] == [{"__typename": "InvalidInput"}]
+
+
 async def test_a_sourcing_plan_explains_itself_and_holds_nothing(house: RunningService) -> None:
     answer = await house.ask(
         """
