@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from zoneinfo import ZoneInfo
 
 from subgraphs.inventory.model.allotment import sellable
+from subgraphs.inventory.model.dispatch import leaves_at
 from subgraphs.inventory.model.places import Capability, Location, LocationKind, Point
 from subgraphs.inventory.model.sourcing import AT_A_COUNTER, FulfilmentMethod, eligible
 from subgraphs.inventory.model.stock import StockLevel
@@ -22,7 +22,8 @@ from subgraphs.kernel.money import Money
 LOW_STOCK_MAX = 5
 NEARBY_MAX = 10
 WITHIN_KM_DEFAULT = 50.0
-SHIP_CUTOFF_HOUR = 16
+COLLECTED_HOUR, EVENING_HOUR = 18, 20
+"""When carriers take parcels away, and when goods of the same day are at the door, local."""
 METHODS_DEFAULT = (FulfilmentMethod.SHIP, FulfilmentMethod.PICKUP, FulfilmentMethod.CURBSIDE)
 
 # What sending a parcel costs the buyer, in minor units; collecting is free. A currency not named is not shipped in. These
@@ -279,21 +280,19 @@ class Survey:
 
 
 def promise(
-    place: Location, method: FulfilmentMethod, destination: Point | None, now: datetime
+    place: Location, method: FulfilmentMethod, destination: Point | None, now: datetime, *, full: bool = False
 ) -> tuple[datetime, datetime] | None:
-    """When goods from ``place`` reach the buyer, at the earliest and latest; nothing if it never opens."""
+    """When goods from ``place`` reach the buyer, at the earliest and latest; nothing if it never opens. A place that is
+    ``full`` has no more picks today."""
     if method in AT_A_COUNTER:
         ready = place.ready_after(now, place.pickup_lead_minutes or 0)
         return (ready, ready) if ready is not None else None
-    local = now.astimezone(ZoneInfo(place.timezone))
     if method is FulfilmentMethod.SAME_DAY:
-        evening = local.replace(hour=20, minute=0, second=0, microsecond=0)
-        if local.hour >= SHIP_CUTOFF_HOUR:
-            evening += timedelta(days=1)
-        return (evening.astimezone(now.tzinfo), evening.astimezone(now.tzinfo))
-    leaves = local.replace(hour=18, minute=0, second=0, microsecond=0)
-    if local.hour >= SHIP_CUTOFF_HOUR:
-        leaves += timedelta(days=1)
+        evening = leaves_at(place, now, EVENING_HOUR, full=full)
+        return (evening.astimezone(now.tzinfo), evening.astimezone(now.tzinfo)) if evening is not None else None
+    leaves = leaves_at(place, now, COLLECTED_HOUR, full=full)
+    if leaves is None:
+        return None
     if destination is None:
         fastest, slowest = _TRANSIT_DAYS[0][1], _TRANSIT_DAYS[-1][1]
     else:

@@ -1,25 +1,23 @@
 """Which locations give what: a plan for the lines of an order, and the reasons for it.
 
-Theory. The fewest parcels first: all subsets of one, two, then three locations that can give everything are tried in
-order of preference, so up to three parcels the answer is the best there is; beyond that, locations are taken greedily
-by how much of what is left they can give. Preference is the policy's order of locations, ties broken by identity, so
-equal inputs give equal plans. Each line is taken whole from the first chosen location that has it, before it is split.
+First who may give at all (``eligible``), then a ranking of those by the policy, ties broken by identity, then the choice
+(``covering``), then the reasons. A location that is closed or has no more picks today comes after those that can send at
+once, but is not refused: a late parcel is better than none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from itertools import combinations
 
+from subgraphs.inventory.model.covering import Allocation, cheapest, cost, fewest, nearest
+from subgraphs.inventory.model.dispatch import Delay
 from subgraphs.inventory.model.places import Capability, Location, LocationKind, Point
 from subgraphs.inventory.model.refusals import Shortfall
 from subgraphs.kernel.errors import InvalidInput
 
-EXACT_PARCELS_MAX = 3
-EXACT_CANDIDATES_MAX = 16
 SAME_DAY_KM = 15.0
 
 
@@ -35,23 +33,27 @@ class FulfilmentMethod(Enum):
 
 
 class SourcingPolicy(Enum):
-    """What a plan tries to keep small or safe, after the number of parcels."""
+    """What a plan keeps small: parcels, kilometres of each unit, what sending costs the house, or what stores give."""
 
     MIN_SPLITS = "MIN_SPLITS"
     MIN_DISTANCE = "MIN_DISTANCE"
+    MIN_COST = "MIN_COST"
     PROTECT_STORES = "PROTECT_STORES"
 
 
+# A store's shelf is its shop window: whoever has none gives first.
+_RANK: Mapping[LocationKind, int] = {
+    LocationKind.WAREHOUSE: 0,
+    LocationKind.VENDOR: 1,
+    LocationKind.DARK_STORE: 2,
+    LocationKind.STORE: 3,
+    LocationKind.EVENT: 3,
+}
+_SHOPS = frozenset({LocationKind.STORE, LocationKind.EVENT})
+_NO_DELAYS: Mapping[str, Delay] = {}
+_NOTHING_KEPT: Mapping[tuple[str, str], int] = {}
+
 AT_A_COUNTER = frozenset({FulfilmentMethod.PICKUP, FulfilmentMethod.CURBSIDE})
-
-
-@dataclass(frozen=True, slots=True)
-class Allocation:
-    """``quantity`` units of a SKU from one location."""
-
-    sku: str
-    location_id: str
-    quantity: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,13 @@ def eligible(
             return ()
 
 
+def method_from(place: Location, method: FulfilmentMethod) -> FulfilmentMethod:
+    """How goods reach the buyer from this place: what a store sends is shipped from a store."""
+    if method is FulfilmentMethod.SHIP and place.kind is LocationKind.STORE:
+        return FulfilmentMethod.SHIP_FROM_STORE
+    return method
+
+
 def plan(
     wanted: Mapping[str, int],
     candidates: Sequence[Location],
@@ -123,90 +132,95 @@ def plan(
     policy: SourcingPolicy = SourcingPolicy.MIN_SPLITS,
     destination: Point | None = None,
     restock_at: Mapping[str, datetime] | None = None,
+    delays: Mapping[str, Delay] = _NO_DELAYS,
+    kept: Mapping[tuple[str, str], int] = _NOTHING_KEPT,
 ) -> SourcingPlan:
-    """A plan for ``wanted`` (SKU to units) from ``candidates``, given ATP by (SKU, location)."""
-    ranked = sorted(candidates, key=lambda place: _preference(place, policy, destination))
+    """A plan for ``wanted`` (SKU to units) from ``candidates``, given ATP by (SKU, location).
+
+    ``kept`` are units that are there and not for this buyer, by (SKU, location): only to be told.
+    """
+    ranked = sorted(candidates, key=lambda place: _preference(place, policy, destination, delays))
     useful = [place for place in ranked if any(atp.get((sku, place.id), 0) > 0 for sku in wanted)]
+    there = {sku: sum(atp.get((sku, place.id), 0) for place in useful) for sku in wanted}
     shortfalls = tuple(
-        Shortfall(sku, quantity, have, (restock_at or {}).get(sku))
+        Shortfall(sku, quantity, there[sku], (restock_at or {}).get(sku))
         for sku, quantity in wanted.items()
-        if (have := sum(atp.get((sku, place.id), 0) for place in useful)) < quantity
+        if there[sku] < quantity
     )
-    reachable = {
-        sku: min(quantity, sum(atp.get((sku, place.id), 0) for place in useful)) for sku, quantity in wanted.items()
-    }
-    chosen = _fewest(reachable, useful, atp)
-    allocations = _take(reachable, chosen, atp)
-    return SourcingPlan(allocations, shortfalls, _explain(ranked, chosen, allocations, shortfalls, policy, destination))
+    reachable = {sku: units for sku, quantity in wanted.items() if (units := min(quantity, there[sku])) > 0}
+    allocations = tuple(_choose(reachable, useful, atp, policy, destination))
+    reasons = _Reasons(ranked, allocations, shortfalls, destination, delays, kept)
+    return SourcingPlan(allocations, shortfalls, tuple(reasons.told(policy)))
 
 
-def _preference(place: Location, policy: SourcingPolicy, destination: Point | None) -> tuple[float, float, str]:
-    distance = place.point.distance_km(destination) if destination is not None else 0.0
-    store = place.kind is not LocationKind.WAREHOUSE
-    match policy:
-        case SourcingPolicy.MIN_DISTANCE:
-            return (0.0, distance, place.id)
-        case SourcingPolicy.MIN_SPLITS:
-            return (float(store), distance, place.id)
-        case SourcingPolicy.PROTECT_STORES:
-            # A store's shelf is its shop window: dark stores give before stores do.
-            rank = {LocationKind.WAREHOUSE: 0.0, LocationKind.VENDOR: 1.0, LocationKind.DARK_STORE: 2.0}
-            return (rank.get(place.kind, 3.0), distance, place.id)
-
-
-def _fewest(
-    wanted: Mapping[str, int], ranked: Sequence[Location], atp: Mapping[tuple[str, str], int]
-) -> list[Location]:
-    needed = {sku: quantity for sku, quantity in wanted.items() if quantity > 0}
-    if not needed:
-        return []
-    for size in range(1, EXACT_PARCELS_MAX + 1):
-        for group in combinations(ranked[:EXACT_CANDIDATES_MAX], size):
-            if all(sum(atp.get((sku, place.id), 0) for place in group) >= q for sku, q in needed.items()):
-                return list(group)
-    left, chosen, rest = dict(needed), [], list(ranked)
-    while any(left.values()) and rest:
-        gives = [sum(min(q, atp.get((sku, place.id), 0)) for sku, q in left.items()) for place in rest]
-        best = gives.index(max(gives))
-        if not gives[best]:
-            break
-        place = rest.pop(best)
-        chosen.append(place)
-        left = {sku: q - min(q, atp.get((sku, place.id), 0)) for sku, q in left.items()}
-    return chosen
-
-
-def _take(
-    wanted: Mapping[str, int], chosen: Sequence[Location], atp: Mapping[tuple[str, str], int]
-) -> tuple[Allocation, ...]:
-    allocations: list[Allocation] = []
-    for sku, quantity in wanted.items():
-        whole = next((place for place in chosen if atp.get((sku, place.id), 0) >= quantity), None)
-        left = quantity
-        for place in [whole] if whole is not None else chosen:
-            take = min(left, atp.get((sku, place.id), 0))
-            if take > 0:
-                allocations.append(Allocation(sku, place.id, take))
-                left -= take
-    return tuple(allocations)
-
-
-def _explain(
+def _choose(
+    wanted: Mapping[str, int],
     ranked: Sequence[Location],
-    chosen: Sequence[Location],
-    allocations: Sequence[Allocation],
-    shortfalls: Sequence[Shortfall],
+    atp: Mapping[tuple[str, str], int],
     policy: SourcingPolicy,
     destination: Point | None,
-) -> tuple[str, ...]:
-    lines = [f"{policy.value}: {len(ranked)} locations may serve this method"]
-    if not ranked:
-        lines[0] = f"{policy.value}: no location may serve this method"
-    for place in chosen:
-        gives = ", ".join(f"{item.quantity} x {item.sku}" for item in allocations if item.location_id == place.id)
-        away = f", {place.point.distance_km(destination):.0f} km away" if destination is not None else ""
-        if gives:
-            lines.append(f"{place.code} ({place.kind.value}{away}) gives {gives}")
-    for item in shortfalls:
-        lines.append(f"{item.sku}: {item.available} of {item.requested} units are free anywhere eligible")
-    return tuple(lines)
+) -> list[Allocation]:
+    match policy:
+        case SourcingPolicy.MIN_SPLITS:
+            return fewest(wanted, ranked, atp)
+        case SourcingPolicy.MIN_DISTANCE:
+            return nearest(wanted, ranked, atp)
+        case SourcingPolicy.MIN_COST:
+            return cheapest(wanted, ranked, atp, destination)
+        case SourcingPolicy.PROTECT_STORES:
+            # Stores give only what nobody else has, so that half is settled first; each half in the fewest parcels.
+            others = [place for place in ranked if place.kind not in _SHOPS]
+            elsewhere = {sku: min(q, sum(atp.get((sku, place.id), 0) for place in others)) for sku, q in wanted.items()}
+            rest = {sku: left for sku, q in wanted.items() if (left := q - elsewhere[sku])}
+            stores = [place for place in ranked if place.kind in _SHOPS]
+            return fewest({sku: q for sku, q in elsewhere.items() if q}, others, atp) + fewest(rest, stores, atp)
+
+
+def _preference(
+    place: Location, policy: SourcingPolicy, destination: Point | None, delays: Mapping[str, Delay]
+) -> tuple[float, float, float, str]:
+    distance = place.point.distance_km(destination) if destination is not None else 0.0
+    days = float(delays[place.id].days) if place.id in delays else 0.0
+    if policy is SourcingPolicy.MIN_DISTANCE:
+        return (distance, days, 0.0, place.id)
+    return (days, float(_RANK[place.kind]), distance, place.id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reasons:
+    """What a plan was made of, to be told in sentences."""
+
+    ranked: Sequence[Location]
+    allocations: Sequence[Allocation]
+    shortfalls: Sequence[Shortfall]
+    destination: Point | None
+    delays: Mapping[str, Delay]
+    kept: Mapping[tuple[str, str], int]
+
+    def told(self, policy: SourcingPolicy) -> Iterator[str]:
+        count = len(self.ranked)
+        yield f"{policy.value}: {count or 'no'} location{'' if count == 1 else 's'} may serve this method"
+        places = {place.id: place for place in self.ranked}
+        for identity in dict.fromkeys(each.location_id for each in self.allocations):
+            place = places[identity]
+            gives = ", ".join(
+                f"{each.quantity} x {each.sku}" for each in self.allocations if each.location_id == identity
+            )
+            yield f"{place.code} ({place.kind.value}{self._away(place)}) gives {gives}{self._late(place)}"
+        if policy is SourcingPolicy.MIN_COST and self.allocations:
+            yield f"sending it costs {cost(self.allocations, places, self.destination) / 100:.2f} in all"
+        for item in self.shortfalls:
+            yield f"{item.sku}: {item.available} of {item.requested} units are free anywhere eligible"
+        for place in self.ranked:
+            keeps = ", ".join(
+                f"{units} x {sku}" for (sku, where), units in sorted(self.kept.items()) if where == place.id
+            )
+            if keeps:
+                yield f"{place.code} ({place.kind.value}) keeps {keeps} back"
+
+    def _away(self, place: Location) -> str:
+        return f", {place.point.distance_km(self.destination):.0f} km away" if self.destination is not None else ""
+
+    def _late(self, place: Location) -> str:
+        delay = self.delays.get(place.id)
+        return f", but {delay.reason} and sends {delay.days} day{'' if delay.days == 1 else 's'} later" if delay else ""

@@ -3,7 +3,7 @@
 (No ``from __future__ import annotations``: Strawberry reads annotations at run time.)
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Self
 
 import strawberry
@@ -16,7 +16,7 @@ from subgraphs.inventory.model.places import Location as Place
 from subgraphs.inventory.model.places import Point
 from subgraphs.inventory.model.reservations import Reservation as Holding
 from subgraphs.inventory.model.reservations import ReservationState
-from subgraphs.inventory.model.sourcing import FulfilmentMethod
+from subgraphs.inventory.model.sourcing import FulfilmentMethod, method_from
 from subgraphs.inventory.model.sourcing import SourcingPlan as Plan
 from subgraphs.inventory.model.stock import StockLevel as Level
 from subgraphs.inventory.schema.context import question, services_of
@@ -269,18 +269,24 @@ class SourcingPlan:
 
     @classmethod
     def of(
-        cls, plan: Plan, places: Mapping[str, Place], method: FulfilmentMethod, to: Point | None, now: DateTime
+        cls,
+        plan: Plan,
+        places: Mapping[str, Place],
+        method: FulfilmentMethod,
+        to: Point | None,
+        now: DateTime,
+        full: Collection[str],
     ) -> Self:
         allocations = []
         for item in plan.allocations:
             place = places[item.location_id]
-            span = promise(place, method, to, now)
+            span = promise(place, method, to, now, full=place.id in full)
             allocations.append(
                 SourcingAllocation(
                     location=LocationType.of(place),
                     sku=item.sku,
                     quantity=item.quantity,
-                    method=method,
+                    method=method_from(place, method),
                     distance_km=round(place.point.distance_km(to), 1) if to is not None else None,
                     promise_by=span[1] if span is not None else None,
                 )

@@ -27,7 +27,8 @@ strawberry.enum(
 
 strawberry.enum(
     SourcingPolicy,
-    description="What a sourcing plan prefers: fewest parcels and warehouses first, the nearest, or stores last.",
+    description="What a sourcing plan keeps small: parcels (warehouses before stores), the way of each unit, what sending "
+    "costs the house, or what stores give (only what nobody else has).",
 )
 
 strawberry.enum(

@@ -114,6 +114,7 @@ class Query(ReplenishmentQuery):
     ) -> SourcingPlan:
         services = services_of(info)
         plan = await services.sourcing_plan(
+            info.context.principal,
             [(line.sku, line.quantity) for line in lines],
             method,
             channel=info.context.request_context.channel,
@@ -121,7 +122,14 @@ class Query(ReplenishmentQuery):
             pickup_location_id=pickup_location_id,
             policy=policy,
         )
-        return SourcingPlan.of(plan, await services.places.all(), method, point(destination), services.clock.now())
+        return SourcingPlan.of(
+            plan,
+            await services.places.all(),
+            method,
+            point(destination),
+            services.clock.now(),
+            await services.dispatch.full(),
+        )
 
     @strawberry.federation.field(
         description="A reservation, for whoever made it and for staff; null for everybody else.", authenticated=True

@@ -38,6 +38,7 @@ from subgraphs.inventory.model.sourcing import (
 from subgraphs.inventory.model.stock import Cause, Delta, StockLevel, level_id
 from subgraphs.inventory.service.audit import Audit, audited
 from subgraphs.inventory.service.book import Command, Desk, StockBook
+from subgraphs.inventory.service.dispatch import Dispatch
 from subgraphs.inventory.service.goods import Goods
 from subgraphs.inventory.service.live import AvailabilityFeed
 from subgraphs.inventory.service.places import Places
@@ -125,6 +126,7 @@ class Inventory:
         self.clock = clock
         self.places = Places(store)
         self.book = StockBook(store, outbox, idempotency, clock)
+        self.dispatch = Dispatch(store.database, self.places, clock)
         self.safety = Safety(self.book, self.places, idempotency)
         self.goods = Goods(self.book, Returns(store.database), self.places, clock)
         self.replenishment = Replenishment(store, self.places, idempotency, clock)
@@ -206,6 +208,7 @@ class Inventory:
 
     async def sourcing_plan(
         self,
+        principal: Principal,
         lines: Iterable[tuple[str, int]],
         method: FulfilmentMethod,
         *,
@@ -214,22 +217,32 @@ class Inventory:
         pickup_location_id: str | None,
         policy: SourcingPolicy,
     ) -> SourcingPlan:
-        """Which locations would give what, as things stand now. Holds nothing."""
+        """Which locations would give what, as things stand now. Holds nothing. What is kept back is told to those who
+        may see units."""
         wanted = _wanted(lines)
         candidates = await self._candidates(method, channel, pickup_location_id, destination)
         serving = {place.id: place for place in candidates}
         levels = [level for row in (await self.store.levels_of(list(wanted))).values() for level in row]
+        there = [level for level in levels if level.location_id in serving]
+        atp = {
+            (level.sku, level.location_id): sellable(level, serving[level.location_id], channel, method)
+            for level in there
+        }
         return plan(
             wanted,
             candidates,
-            {
-                (level.sku, level.location_id): sellable(level, serving[level.location_id], channel, method)
-                for level in levels
-                if level.location_id in serving
-            },
+            atp,
             policy=policy,
             destination=destination,
             restock_at=_restock(levels, self.clock.now()),
+            delays=await self.dispatch.delays(),
+            kept={
+                (level.sku, level.location_id): held_back
+                for level in there
+                if (held_back := level.atp - atp[level.sku, level.location_id])
+            }
+            if may_see_units(principal)
+            else {},
         )
 
     async def reservation(self, principal: Principal, identity: str) -> Reservation | None:
@@ -255,6 +268,7 @@ class Inventory:
         check_ttl(hold.ttl_seconds, ("input", "ttlSeconds"))
         wanted = _wanted(hold.lines)
         candidates = await self._candidates(hold.method, hold.channel, hold.pickup_location_id, hold.destination)
+        delays = await self.dispatch.delays()
         agent = principal.key if principal.kind == "agent" else None
 
         def decide(desk: Desk) -> Payload:
@@ -264,7 +278,7 @@ class Inventory:
             atp = {(level.sku, place.id): sellable(level, place, hold.channel, hold.method) for place, level in there}
             now = self.clock.now()
             restock = _restock((level for _, level in there), now)
-            sourced = plan(wanted, candidates, atp, destination=hold.destination, restock_at=restock)
+            sourced = plan(wanted, candidates, atp, destination=hold.destination, restock_at=restock, delays=delays)
             if not sourced.feasible and not (hold.allow_partial and sourced.allocations):
                 raise InsufficientStock(sourced.shortfalls)
             reservation = Reservation(
