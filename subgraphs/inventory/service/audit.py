@@ -3,16 +3,20 @@
 I1  signs are right, and no more is promised than is there (flagged counter sales excepted); stored ``free`` is true
 I2  what is held adds up to reserved, what is committed and not yet shipped to allocated
 I3  movements add up to levels, one for each version
+I15 no hold outlives its time by more than the sweeper's five seconds
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from subgraphs.chassis.mongo import Database, Session
 from subgraphs.inventory.model.reservations import ReservationState
 from subgraphs.inventory.model.stock import Delta, faults, level_id
 from subgraphs.inventory.store import Store
+
+SWEPT_WITHIN = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +32,21 @@ class Audit:
         return not self.problems
 
 
-async def audit(database: Database) -> list[str]:
-    """Everything wrong with the stock of a database; nothing, if all is well."""
-    return list((await audited(Store(database))).problems)
+async def audit(database: Database, now: datetime | None = None) -> list[str]:
+    """Everything wrong with the stock of a database; nothing, if all is well. Without ``now`` no hold is overdue."""
+    return list((await audited(Store(database), now)).problems)
 
 
-async def audited(store: Store) -> Audit:
-    """The audit with its figures."""
+async def audited(store: Store, now: datetime | None) -> Audit:
+    """The audit with its figures; ``now`` by inventory's clock."""
 
     async def body(session: Session) -> Audit:
-        return await _audit(store, session)
+        return await _audit(store, now, session)
 
     return await store.database.transact(body)
 
 
-async def _audit(store: Store, session: Session) -> Audit:
+async def _audit(store: Store, now: datetime | None, session: Session) -> Audit:
     levels = await store.all_levels(session)
     free = await store.stored_free(session)
     problems = faults(levels)
@@ -52,6 +56,9 @@ async def _audit(store: Store, session: Session) -> Audit:
     tied: dict[str, Delta] = {}
     for reservation in await store.standing_reservations(session):
         held = reservation.state is ReservationState.HELD
+        if held and now is not None and now - reservation.expires_at > SWEPT_WITHIN:
+            late = (now - reservation.expires_at).total_seconds()
+            problems.append(f"{reservation.id}: held {late:.1f} s beyond its time")
         for line in reservation.lines:
             identity = level_id(line.sku, line.location_id)
             change = Delta(reserved=line.quantity) if held else Delta(allocated=line.open)

@@ -258,7 +258,7 @@ class Inventory:
     async def audit(self, principal: Principal) -> Audit:
         """The audit of all stock."""
         require(principal, READ)
-        return await audited(self.store)
+        return await audited(self.store, self.clock.now())
 
     async def reserve(self, principal: Principal, hold: Hold, key: str, arguments: Mapping[str, Any]) -> Held:
         """Sets units aside: all lines or (unless a partial hold is asked for) none."""

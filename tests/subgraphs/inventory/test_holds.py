@@ -262,6 +262,18 @@ async def test_an_adjustment_can_open_a_level(database: Database, clock: FixedCl
     assert await audit(database) == []
 
 
+async def test_a_hold_that_nobody_sweeps_is_overdue_after_five_seconds(database: Database, clock: FixedClock) -> None:
+    await furnish(database, {("A", W1): 1})
+    async with instance(database, clock) as services:
+        await services.reserve(BUYER, hold("A", ttl_seconds=60), "k", {})
+        clock.advance(65)
+        assert (await services.audit(STAFF)).ok
+        clock.advance(0.1)
+        assert "beyond its time" in (await services.audit(STAFF)).problems[0]
+        await services.sweep()
+        assert (await services.audit(STAFF)).ok
+
+
 async def test_the_audit_finds_what_was_tampered_with(database: Database, clock: FixedClock) -> None:
     await furnish(database, {("A", W1): 5, ("B", W1): 5, ("C", W1): 5})
     stock = database.collection(store.STOCK)
