@@ -216,6 +216,7 @@ def _inventory(world: World, past: Sequence[PastOrder]) -> Iterator[Batch]:
 
 def _place(location: Location) -> places.Location:
     hours = places.Hours(places.minutes(location.opens), places.minutes(location.closes))
+    ships_from_its_shelves = location.sells_at_a_counter and places.Capability.SHIP.value in location.capabilities
     return places.Location(
         id=location.id,
         code=location.code,
@@ -231,6 +232,9 @@ def _place(location: Location) -> places.Location:
         pickup_lead_minutes=location.pickup_lead_minutes,
         daily_pick_capacity=location.daily_pick_capacity,
         channels=(),
+        # A store that helps out other channels keeps a fifth for its own registers, and its shelves from going bare.
+        shares=(places.Share(20, ("pos",)),) if ships_from_its_shelves else (),
+        shipping_floor=3 if ships_from_its_shelves else 0,
     )
 
 
