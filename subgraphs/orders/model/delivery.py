@@ -238,3 +238,11 @@ class Fulfilment:
     promised_by: datetime
     tracking: Tracking | None
     happenings: tuple[Happening, ...]
+    reservation_id: str | None = None
+    """Its own, when it was planned in another's place; else the order's holds its goods."""
+    pickup_code: str | None = None
+    """What the buyer shows at the counter, once it waits there."""
+    code_tries: int = 0
+    """How often a wrong one was shown."""
+    replaced: bool = False
+    """Rejected, and what was to be done about it is done."""

@@ -23,7 +23,9 @@ from subgraphs.orders.model.tax import TaxLine, TaxRule
 from subgraphs.orders.model.totals import TotalLine, Totals, add_up
 
 OrderStatus = Literal["PENDING", "CONFIRMED", "PROCESSING", "PARTIALLY_FULFILLED", "FULFILLED", "CANCELED", "CLOSED"]
-PaymentState = Literal["REQUIRES_ACTION", "AUTHORIZED", "CAPTURED", "VOIDED", "FAILED"]
+PaymentState = Literal[
+    "REQUIRES_ACTION", "AUTHORIZED", "CAPTURED", "PARTIALLY_REFUNDED", "REFUNDED", "VOIDED", "FAILED"
+]
 RETURN_POLICY_DAYS = 30
 
 
@@ -56,6 +58,16 @@ class Payment:
     captured: Money
     refunded: Money
     at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adjustment:
+    """Money that moved after the sale: ``amount`` went back to the buyer."""
+
+    id: str
+    kind: str
+    at: datetime
+    amount: Money
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +104,7 @@ class Order:
     fulfilments: tuple[Fulfilment, ...]
     timeline: tuple[Happening, ...]
     receipt: Receipt | None
+    adjustments: tuple[Adjustment, ...] = ()
 
     @property
     def total(self) -> Money:

@@ -93,6 +93,17 @@ class IllegalTransition(DomainError):
         self.allowed: tuple[str, ...] = tuple(allowed)
 
 
+class NotReturnable(DomainError):
+    """A line that may not come back, or not in that quantity; ``rule`` says by which rule, as a stable word."""
+
+    severity: ClassVar[Severity] = "UNRECOVERABLE"
+
+    def __init__(self, order_line_id: str, rule: str) -> None:
+        super().__init__(f"{order_line_id} may not be returned: {rule}", path=("input", "lines"))
+        self.order_line_id = order_line_id
+        self.rule = rule
+
+
 AVAILABLE_SHOWN_MAX = 20
 
 

@@ -44,5 +44,8 @@ class PaymentProvider(Protocol):
     async def void(self, attempt_id: str, amount: Money) -> None:
         """Gives up an authorization. An attempt the provider has not seen is closed, so that it can never succeed."""
 
+    async def refund(self, refund_id: str, attempt_id: str, amount: Money) -> None:
+        """Gives back part of what was taken; the same refund a second time changes nothing."""
+
     async def fetch(self, attempt_id: str) -> Attempt | None:
         """What became of the attempt, or nothing if the provider never got it."""

@@ -6,9 +6,10 @@
     tok_3ds                   the buyer must answer a challenge first (``answer_challenge``)
     tok_timeout_after_auth    authorized, but the first answer is lost
     tok_timeout_before_auth   the first request is lost; the second is authorized
+    tok_refund_lost           authorized; of each refund the first answer is lost
 
 Any other token is declined as unknown. The ledger (collection ``sandbox_ledger``: {_id: attempt, ref, state, amount,
-captured, decline_code, retryable, action_url}) belongs to the provider alone, as if it were far away: orders
+captured, refunded, refunds: {id: minor}, loses_refunds, decline_code, retryable, action_url}) belongs to the provider alone, as if it were far away: orders
 never reads it.
 """
 
@@ -29,7 +30,7 @@ _DECLINES: Mapping[str, tuple[str, bool]] = {
     "tok_decline_funds": ("insufficient_funds", True),
     "tok_decline_stolen": ("stolen_card", False),
 }
-_AUTHORIZES = frozenset({"tok_ok", "tok_timeout_after_auth", "tok_timeout_before_auth"})
+_AUTHORIZES = frozenset({"tok_ok", "tok_timeout_after_auth", "tok_timeout_before_auth", "tok_refund_lost"})
 _LOST_REQUEST = "LOST"
 
 
@@ -71,6 +72,20 @@ class SandboxProvider:
             # Closed before it came: a request still on its way is then answered with this row.
             await self._write(self._row(attempt_id, amount, "VOIDED"))
 
+    async def refund(self, refund_id: str, attempt_id: str, amount: Money) -> None:
+        known = await self._known(attempt_id)
+        name = refund_id.replace(".", "_")
+        if name in known.get("refunds", {}):
+            return
+        captured, refunded = money_from_doc(known["captured"]), int(known.get("refunded", 0))
+        assert refunded + amount.minor <= captured.minor, "never more than was taken"
+        written = await self._ledger.update_one(
+            {"_id": attempt_id, f"refunds.{name}": {"$exists": False}},
+            {"$set": {f"refunds.{name}": amount.minor}, "$inc": {"refunded": amount.minor}},
+        )
+        if written.modified and known.get("loses_refunds"):
+            raise AnswerMissing
+
     async def fetch(self, attempt_id: str) -> Attempt | None:
         known = await self._ledger.find_one({"_id": attempt_id})
         return None if known is None or known["state"] == _LOST_REQUEST else _attempt(known)
@@ -89,7 +104,7 @@ class SandboxProvider:
 
     def _decided(self, attempt_id: str, amount: Money, token: str) -> Document:
         if token in _AUTHORIZES:
-            return self._row(attempt_id, amount, "AUTHORIZED")
+            return self._row(attempt_id, amount, "AUTHORIZED") | {"loses_refunds": token == "tok_refund_lost"}  # noqa: S105
         if token == "tok_3ds":  # noqa: S105
             row = self._row(attempt_id, amount, "REQUIRES_ACTION")
             return row | {"action_url": f"{self._challenge_url}/{attempt_id}"}
@@ -103,6 +118,9 @@ class SandboxProvider:
             "state": state,
             "amount": money_to_doc(amount),
             "captured": money_to_doc(Money.zero(amount.currency)),
+            "refunded": 0,
+            "refunds": {},
+            "loses_refunds": False,
             "decline_code": None,
             "retryable": False,
             "action_url": None,

@@ -29,17 +29,21 @@ from subgraphs.orders.model.checkout import CheckoutSession as CheckoutModel
 from subgraphs.orders.model.order import RETURN_POLICY_DAYS
 from subgraphs.orders.model.order import Order as OrderModel
 from subgraphs.orders.model.order import Payment as PaymentModel
+from subgraphs.orders.model.returns import Return as ReturnModel
 from subgraphs.orders.schema.context import services_of
 from subgraphs.orders.schema.enums import (
     CheckoutStatus,
+    Disposition,
     FulfilmentMethod,
     FulfilmentState,
     MessageLevel,
     OrderStatus,
     PaymentState,
+    ReturnChannel,
+    ReturnState,
     TotalKind,
 )
-from subgraphs.orders.service.access import require_customer
+from subgraphs.orders.service.access import owns, require_customer
 from subgraphs.orders.service.orders import Purchase
 from subgraphs.orders.store import OrderQuery
 
@@ -356,6 +360,16 @@ class OrderEventRecord:
         return cls(at=happening.at, type=happening.type, actor=happening.actor, detail=happening.detail)
 
 
+@strawberry.type(description="Money that moved after the sale.")
+class OrderAdjustment:
+    id: strawberry.ID = strawberry.field(description="Identity.")
+    kind: str = strawberry.field(description="What it was, such as REFUND_RETURN.")
+    at: DateTime = strawberry.field(description="When.")
+    amount: MoneyType = strawberry.field(description="What went back to the buyer.")
+    line_id: strawberry.ID | None = strawberry.field(default=None, description="The line, if it is about one.")
+    quantity: int | None = strawberry.field(default=None, description="Units, if it is about some.")
+
+
 @strawberry.type(description="The agent that placed the order.")
 class AgentAttribution:
     agent_id: str = strawberry.field(description="The agent.")
@@ -367,6 +381,7 @@ class OrderLine:
     id: strawberry.ID = strawberry.field(description="Identity within the order.")
     variant: ProductVariant | None = strawberry.field(description="What was sold.")
     quantity_ordered: int = strawberry.field(description="Units sold.")
+    quantity_current: int = strawberry.field(description="Units sold and not cancelled.")
     quantity_fulfilled: int = strawberry.field(description="Units the buyer has or that are on their way.")
     quantity_returned: int = strawberry.field(description="Units that came back.")
     unit_price: MoneyType = strawberry.field(description="What one cost.")
@@ -422,10 +437,17 @@ class Fulfilment:
     tracking: Tracking | None = strawberry.field(description="Where to follow it, once shipped.")
     events: list[OrderEventRecord] = strawberry.field(description="What happened to it, oldest first.")
     whole: strawberry.Private[OrderModel]
+    code: strawberry.Private[str | None]
 
     @strawberry.field(description="The order it is part of.")
     def order(self) -> "Order":
         return Order.of(self.whole)
+
+    @strawberry.federation.field(
+        description="What the buyer shows at the counter, once it waits there; for the buyer alone.", tags=["personal"]
+    )
+    def pickup_code(self, info: Info) -> str | None:
+        return self.code if owns(info.context.principal, self.whole.owner, self.whole.customer_id) else None
 
     @classmethod
     def of(cls, whole: OrderModel, part: delivery.Fulfilment) -> Self:
@@ -448,6 +470,7 @@ class Fulfilment:
             else Tracking(carrier=part.tracking.carrier, number=part.tracking.number, url=part.tracking.url),
             events=[OrderEventRecord.of(happening) for happening in part.happenings],
             whole=whole,
+            code=part.pickup_code,
         )
 
     @classmethod
@@ -459,6 +482,43 @@ class Fulfilment:
 
         found = await info.context.loaders.get("fulfilments", batch).load(str(id))
         return cls.of(*found) if found is not None else None
+
+
+@strawberry.type(description="Units that came back or are to.")
+class ReturnLine:
+    order_line_id: strawberry.ID = strawberry.field(description="The order's line.")
+    quantity: int = strawberry.field(description="Units.")
+    reason: str = strawberry.field(description="Why.")
+    disposition: Disposition | None = strawberry.field(description="What becomes of them, once somebody has looked.")
+
+
+@strawberry.type(description="Goods that come back, by mail or over any store's counter.")
+class Return:
+    id: strawberry.ID = strawberry.field(description="Identity, ret_….")
+    state: ReturnState = strawberry.field(description="Where it stands.")
+    via: ReturnChannel = strawberry.field(description="How they come.")
+    location: Location | None = strawberry.field(description="Where they came, or are to.")
+    lines: list[ReturnLine] = strawberry.field(description="What comes; once received, what came.")
+    refund: MoneyType | None = strawberry.field(description="What the buyer gets, once received.")
+
+    @classmethod
+    def of(cls, given: ReturnModel) -> Self:
+        return cls(
+            id=strawberry.ID(given.id),
+            state=ReturnState(given.state),
+            via=ReturnChannel(given.via),
+            location=None if given.location_id is None else Location(id=strawberry.ID(given.location_id)),
+            lines=[
+                ReturnLine(
+                    order_line_id=strawberry.ID(line.order_line_id),
+                    quantity=line.quantity,
+                    reason=line.reason,
+                    disposition=None if line.disposition is None else Disposition(line.disposition),
+                )
+                for line in given.lines
+            ],
+            refund=None if given.refund is None else MoneyType.of(given.refund),
+        )
 
 
 @strawberry.federation.type(keys=["id"], description="What was sold, on whatever channel.")
@@ -476,6 +536,12 @@ class Order:
     tax_lines: list[TaxLine] = strawberry.field(description="Tax by line and jurisdiction.")
     fulfilments: list[Fulfilment] = strawberry.field(description="How it is carried out, one for each location.")
     timeline: list[OrderEventRecord] = strawberry.field(description="What happened to it, oldest first.")
+    adjustments: list[OrderAdjustment] = strawberry.field(description="Money that moved since, oldest first.")
+
+    @strawberry.field(description="What of it came back or is to, oldest first.")
+    async def returns(self, info: Info) -> list[Return]:
+        loader = info.context.loaders.get("returns", services_of(info).returns.of_orders)
+        return [Return.of(given) for given in await loader.load(str(self.id))]
 
     @strawberry.field(description="How it is paid, oldest attempt first.")
     async def payments(self, info: Info) -> list[Payment]:
@@ -498,6 +564,7 @@ class Order:
                     id=strawberry.ID(line.id),
                     variant=ProductVariant(sku=line.sku),
                     quantity_ordered=line.quantity,
+                    quantity_current=0 if found.status == "CANCELED" else line.quantity,
                     quantity_fulfilled=line.fulfilled,
                     quantity_returned=line.returned,
                     unit_price=MoneyType.of(line.unit),
@@ -510,6 +577,10 @@ class Order:
             tax_lines=[TaxLine.of(line) for line in found.tax_lines],
             fulfilments=[Fulfilment.of(found, part) for part in found.fulfilments],
             timeline=[OrderEventRecord.of(happening) for happening in found.timeline],
+            adjustments=[
+                OrderAdjustment(id=strawberry.ID(each.id), kind=each.kind, at=each.at, amount=MoneyType.of(each.amount))
+                for each in found.adjustments
+            ],
         )
 
     @classmethod

@@ -79,6 +79,8 @@ class PaymentState(enum.Enum):
     REQUIRES_ACTION = _value("REQUIRES_ACTION", "The buyer must confirm at the provider.")
     AUTHORIZED = _value("AUTHORIZED", "The money is promised, not taken.")
     CAPTURED = _value("CAPTURED", "The money is taken.")
+    PARTIALLY_REFUNDED = _value("PARTIALLY_REFUNDED", "Some of the money was given back.")
+    REFUNDED = _value("REFUNDED", "All of the money was given back.")
     VOIDED = _value("VOIDED", "The promise was given back.")
     FAILED = _value("FAILED", "Declined.")
 
@@ -87,3 +89,30 @@ class PaymentState(enum.Enum):
 class CaptureMode(enum.Enum):
     IMMEDIATE = _value("IMMEDIATE", "As soon as the order is confirmed.")
     ON_FULFILMENT = _value("ON_FULFILMENT", "When the goods leave.")
+
+
+@strawberry.enum(description="Where a return stands.")
+class ReturnState(enum.Enum):
+    REQUESTED = "REQUESTED"
+    APPROVED = _value("APPROVED", "It may be brought or sent.")
+    IN_TRANSIT = "IN_TRANSIT"
+    RECEIVED = "RECEIVED"
+    INSPECTED = _value("INSPECTED", "The goods are in hand; the money is on its way.")
+    REFUNDED = _value("REFUNDED", "The buyer has the money. Final.")
+    EXCHANGED = _value("EXCHANGED", "The buyer has other goods. Final.")
+    REJECTED = _value("REJECTED", "Not taken back. Final.")
+
+
+@strawberry.enum(description="How goods come back.")
+class ReturnChannel(enum.Enum):
+    MAIL = "MAIL"
+    IN_STORE = _value("IN_STORE", "Over the counter of any store, wherever they were bought.")
+    CURBSIDE = "CURBSIDE"
+
+
+@strawberry.enum(description="What becomes of goods that came back.")
+class Disposition(enum.Enum):
+    RESTOCK = _value("RESTOCK", "As new: sold again.")
+    REFURBISH = _value("REFURBISH", "To be put in order first.")
+    DAMAGED = _value("DAMAGED", "Not to be sold.")
+    VENDOR_RETURN = _value("VENDOR_RETURN", "Goes back to who made it.")

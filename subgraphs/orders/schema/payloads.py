@@ -8,7 +8,7 @@ from typing import Self
 import strawberry
 
 from subgraphs.chassis.graphql import DateTime, StreamEventKind
-from subgraphs.orders.schema.entities import Cart, CheckoutSession, CommerceMessage, Order
+from subgraphs.orders.schema.entities import Cart, CheckoutSession, CommerceMessage, Order, OrderEventRecord
 from subgraphs.orders.schema.refusals import OrderError
 from subgraphs.orders.service.live import OrderNews
 
@@ -50,7 +50,7 @@ class OrderPayload:
 class OrderEvent:
     kind: StreamEventKind = strawberry.field(description="What the event is.")
     order: Order = strawberry.field(description="The order as it is now.")
-    change: str | None = strawberry.field(description="For a DELTA: the type of the fact behind it.")
+    change: OrderEventRecord | None = strawberry.field(description="For a DELTA: what happened.")
     resume_token: str = strawberry.field(description="To take the stream up again from here.")
     at: DateTime = strawberry.field(description="When it happened.")
 
@@ -59,7 +59,7 @@ class OrderEvent:
         return cls(
             kind=StreamEventKind(news.kind),
             order=Order.of(news.order),
-            change=news.change,
+            change=None if news.change is None else OrderEventRecord.of(news.change),
             resume_token=news.resume_token,
             at=news.at,
         )

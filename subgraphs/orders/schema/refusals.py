@@ -59,6 +59,17 @@ class IllegalTransition(UserError):
     allowed: list[str] = strawberry.field(description="The states it may go to.")
 
 
+@strawberry.type(description="The line may not come back, or not in that quantity.")
+class NotReturnable(UserError):
+    order_line_id: strawberry.ID = strawberry.field(description="The order's line.")
+    rule: str = strawberry.field(description="The rule, as a stable word, such as DEADLINE_PASSED.")
+
+
+register_error(
+    refusals.NotReturnable,
+    NotReturnable,
+    lambda error: {"order_line_id": strawberry.ID(error.order_line_id), "rule": error.rule},
+)
 register_error(
     refusals.OutOfStock,
     OutOfStock,
@@ -102,6 +113,7 @@ OrderError = Annotated[
     | BudgetExceeded
     | PaymentDeclined
     | PaymentActionRequired
-    | IllegalTransition,
+    | IllegalTransition
+    | NotReturnable,
     strawberry.union("OrderError", description="Why something was refused, with the facts to go on."),
 ]

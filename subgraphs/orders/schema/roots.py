@@ -33,6 +33,7 @@ from subgraphs.orders.schema.entities import (
     OrderConnection,
 )
 from subgraphs.orders.schema.enums import CaptureMode
+from subgraphs.orders.schema.fulfilment import FulfilmentMutation, FulfilmentQuery, FulfilmentSubscription
 from subgraphs.orders.schema.inputs import (
     CartCreateInput,
     CartLineInput,
@@ -51,6 +52,7 @@ from subgraphs.orders.schema.payloads import (
     OrderPayload,
     OrdersAudit,
 )
+from subgraphs.orders.schema.returns import ReturnMutation, ReturnQuery
 from subgraphs.orders.service.access import POS_WRITE, READ
 from subgraphs.orders.service.checkouts import Wishes
 from subgraphs.orders.service.orders import Sale, SoldLine, Tender
@@ -61,7 +63,7 @@ Idempotently = Annotated[
 
 
 @strawberry.type
-class Query:
+class Query(FulfilmentQuery, ReturnQuery):
     @strawberry.field(description="A cart; nothing if there is none, or none for this caller.")
     async def cart(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="crt_….")]
@@ -119,7 +121,7 @@ class Query:
 
 
 @strawberry.type
-class Mutation:
+class Mutation(FulfilmentMutation, ReturnMutation):
     @strawberry.mutation(description="Starts a cart.")
     async def cart_create(
         self,
@@ -276,7 +278,7 @@ class Mutation:
 
 
 @strawberry.type
-class Subscription:
+class Subscription(FulfilmentSubscription):
     @strawberry.subscription(
         description="An order as it is, then every change of it; for its buyer and for orders:read.",
         directives=[Authenticated(), Live(kind="kind", resume="resumeToken")],

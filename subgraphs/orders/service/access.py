@@ -30,6 +30,11 @@ def may_see_order(principal: Principal, owner: str, customer_id: str | None) -> 
     return customer_id is not None and customer_id == principal.customer_id
 
 
+def owns(principal: Principal, owner: str, customer_id: str | None) -> bool:
+    """Whether an order is this principal's own, not merely theirs to see."""
+    return owner == principal.key or (customer_id is not None and customer_id == principal.customer_id)
+
+
 def require_customer(principal: Principal, customer_id: str) -> None:
     """``Forbidden`` unless the principal is that customer or looks after customers."""
     if principal.customer_id == customer_id or principal.kind == "service":

@@ -109,6 +109,11 @@ class Orders:
         found = await self._store.orders(ids)
         return [_seen(principal, found.get(order_id)) for order_id in ids]
 
+    async def all_visible(self, ids: Sequence[str]) -> list[Order]:
+        """Those that exist, in the order asked, for who may see a location's work."""
+        found = await self._store.orders(ids)
+        return [found[order_id] for order_id in ids if order_id in found]
+
     async def numbered(self, principal: Principal, number: str) -> Order | None:
         """The order with that number, however a person typed it; numbers of another make are taken as they are."""
         return _seen(principal, await self._store.order_numbered(read_number(number) or number))

@@ -55,6 +55,10 @@ _LOCATION = """
 query OrdersLocation($id: ID!) { location(id: $id) { id country capabilities } }
 """
 
+_COUNTERS = """
+query OrdersCounters { locations(capability: RETURNS, first: 100) { edges { node { id } } } }
+"""
+
 _RESERVATION = """
   replayed
   reservation { id state expiresAt lines { sku quantity location { id } } }
@@ -183,6 +187,14 @@ class Inventory:
             known = self._countries[location_id] = str(found["country"])
         return known
 
+    async def counters(self) -> list[str]:
+        """The locations that take returns; none when nobody can say."""
+        try:
+            found = (await self._peers.execute("inventory", _COUNTERS, {}))["locations"]
+        except PeerFailed:
+            return []
+        return [edge["node"]["id"] for edge in found["edges"]]
+
     async def reserve(
         self,
         owner: str,
@@ -193,8 +205,9 @@ class Inventory:
         channel: str,
         seconds: int,
         key: str,
+        without: Sequence[str] = (),
     ) -> Hold:
-        """Holds all lines or none; ``Short`` names the first that fell short."""
+        """Holds all lines or none, and nothing at the locations ``without``; ``Short`` names the first that fell short."""
         asked: dict[str, Any] = {
             "ownerRef": owner,
             "lines": [{"sku": line.sku, "quantity": line.quantity} for line in lines],
@@ -204,6 +217,8 @@ class Inventory:
         }
         if pickup_location_id is not None:
             asked["pickupLocationId"] = pickup_location_id
+        if without:
+            asked["withoutLocationIds"] = list(without)
         return _hold(await self._command(_RESERVE, {"input": asked, "key": key}))
 
     async def extend(self, reservation_id: str, seconds: int, key: str) -> Hold:

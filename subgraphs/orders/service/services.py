@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from subgraphs.orders.service.carts import Carts
 from subgraphs.orders.service.checkouts import Checkouts
 from subgraphs.orders.service.completion import Completion
+from subgraphs.orders.service.errands import Errands
+from subgraphs.orders.service.fulfilments import Fulfilments
 from subgraphs.orders.service.live import LiveOrders
 from subgraphs.orders.service.orders import Orders
 from subgraphs.orders.service.peers import Loyalty
+from subgraphs.orders.service.returns import Returns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +22,9 @@ class Services:
     carts: Carts
     checkouts: Checkouts
     orders: Orders
+    fulfilments: Fulfilments
+    returns: Returns
+    errands: Errands
     live: LiveOrders
     completion: Completion
     loyalty: Loyalty

@@ -12,8 +12,9 @@ Money is ``{m: Int64, c: "EUR"}`` (below: *money*), instants are dates, identiti
                total: money}], totals: [{kind, amount: money, label}], total: money,
                tax: [{jurisdiction, rate_ppm, base: money, amount: money, included, line}],
                fulfilments: [{id, method, state, location, lines: [{line, sku, q}], promised_by,
-               tracking: {carrier, number, url}, happenings: [happening]}], timeline: [happening],
-               receipt: {register, no, staff}}
+               tracking: {carrier, number, url}, happenings: [happening], reservation, code, code_tries,
+               replaced}], timeline: [happening],
+               receipt: {register, no, staff}, adjustments: [{id, kind, at, amount: money}]}
 ``payments``   {_id: pay_, order, checkout, provider, ref, state, authorized: money, captured: money, refunded: money,
                at}
 ``sagas``      {_id: sag_, v, checkout, request, request_print, order, number, attempt, provider, token, amount: money,
@@ -33,7 +34,7 @@ happening  {at, type, actor, detail}
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -51,7 +52,7 @@ from subgraphs.orders.model.delivery import (
     Tracking,
 )
 from subgraphs.orders.model.lines import Line, Message
-from subgraphs.orders.model.order import Order, OrderLine, Payment, Receipt
+from subgraphs.orders.model.order import Adjustment, Order, OrderLine, Payment, Receipt
 from subgraphs.orders.model.refusals import Failure
 from subgraphs.orders.model.saga import Progress, Saga, SagaState, Step
 from subgraphs.orders.model.tax import TaxLine
@@ -77,6 +78,9 @@ INDEXES: dict[str, Sequence[Index]] = {
         Index(["status", ("placed_at", -1), ("_id", -1)]),
         Index(["sold_at", ("placed_at", -1), ("_id", -1)]),
         Index(["fulfilments.id"]),
+        Index(["fulfilments.location", "status", "placed_at"]),
+        Index(["fulfilments.state", "status"]),
+        Index(["_id", "v"]),
     ),
     PAYMENTS: (Index(["order"]), Index(["checkout"])),
     SAGAS: (Index(["request"], unique=True), Index(["checkout"]), Index(["active", "due_at"]), Index(["_id", "v"])),
@@ -161,6 +165,52 @@ class Store:
 
     async def add_order(self, order: Order, session: Session) -> None:
         await self._orders.insert_one(order_to_doc(order), session=session)
+
+    async def order(self, order_id: str, session: Session | None = None) -> Order | None:
+        found = await self._orders.find_one({"_id": order_id}, session=session)
+        return None if found is None else order_from_doc(found)
+
+    async def save_order(self, order: Order, before: int, session: Session) -> bool:
+        """Whether the order still had version ``before`` and is now this."""
+        written = await self._orders.replace_one({"_id": order.id, "v": before}, order_to_doc(order), session=session)
+        return written.modified == 1
+
+    async def orders_at(self, location_id: str, statuses: Sequence[str], limit: int) -> list[Order]:
+        """Orders in these states with a fulfilment at that location, oldest first."""
+        rows = await self._orders.find(
+            {"fulfilments.location": location_id, "status": {"$in": list(statuses)}},
+            sort=[("placed_at", 1)],
+            limit=limit,
+        )
+        return [order_from_doc(row) for row in rows]
+
+    async def order_of_fulfilment(self, fulfilment_id: str, session: Session) -> Order | None:
+        found = await self._orders.find_one({"fulfilments.id": fulfilment_id}, session=session)
+        return None if found is None else order_from_doc(found)
+
+    async def rejected_orders(self, statuses: Sequence[str], limit: int) -> list[Order]:
+        """Orders in these states with a rejected fulfilment that nobody has seen to."""
+        rows = await self._orders.find({"fulfilments.state": "REJECTED", "status": {"$in": list(statuses)}})
+        found = [order_from_doc(row) for row in rows]
+        unseen = [
+            order
+            for order in found
+            if any(part.state == "REJECTED" and not part.replaced for part in order.fulfilments)
+        ]
+        return unseen[:limit]
+
+    async def count_code_try(self, fulfilment_id: str) -> None:
+        """One wrong code more; outside the move that it refuses."""
+        found = await self._orders.find_one({"fulfilments.id": fulfilment_id})
+        if found is None:
+            return
+        order = order_from_doc(found)
+        parts = tuple(
+            replace(part, code_tries=part.code_tries + 1) if part.id == fulfilment_id else part
+            for part in order.fulfilments
+        )
+        counted = replace(order, version=order.version + 1, fulfilments=parts)
+        await self._orders.replace_one({"_id": order.id, "v": order.version}, order_to_doc(counted))
 
     async def newest_orders(
         self, query: OrderQuery, limit: int, after: tuple[datetime, str] | None = None
@@ -500,6 +550,10 @@ def order_to_doc(order: Order) -> Document:
                 "promised_by": part.promised_by,
                 "tracking": None if part.tracking is None else asdict(part.tracking),
                 "happenings": [asdict(happening) for happening in part.happenings],
+                "reservation": part.reservation_id,
+                "code": part.pickup_code,
+                "code_tries": part.code_tries,
+                "replaced": part.replaced,
             }
             for part in order.fulfilments
         ],
@@ -511,6 +565,10 @@ def order_to_doc(order: Order) -> Document:
             "no": order.receipt.receipt_no,
             "staff": order.receipt.staff_id,
         },
+        "adjustments": [
+            {"id": each.id, "kind": each.kind, "at": each.at, "amount": money_to_doc(each.amount)}
+            for each in order.adjustments
+        ],
     }
 
 
@@ -568,6 +626,10 @@ def order_from_doc(document: Mapping[str, Any]) -> Order:
                 promised_by=part["promised_by"],
                 tracking=None if part["tracking"] is None else Tracking(**part["tracking"]),
                 happenings=tuple(Happening(**happening) for happening in part["happenings"]),
+                reservation_id=part.get("reservation"),
+                pickup_code=part.get("code"),
+                code_tries=int(part.get("code_tries", 0)),
+                replaced=part.get("replaced", False),
             )
             for part in document["fulfilments"]
         ),
@@ -575,6 +637,10 @@ def order_from_doc(document: Mapping[str, Any]) -> Order:
         receipt=None
         if receipt is None
         else Receipt(register_id=receipt["register"], receipt_no=receipt["no"], staff_id=receipt["staff"]),
+        adjustments=tuple(
+            Adjustment(id=each["id"], kind=each["kind"], at=each["at"], amount=money_from_doc(each["amount"]))
+            for each in document.get("adjustments", ())
+        ),
     )
 
 
