@@ -15,7 +15,9 @@ HEARD: Mapping[str, Mapping[str, frozenset[str]]] = {
         )
     },
     "customers": {"orders": frozenset({"order.confirmed", "order.pos_recorded"})},
-    "loyalty": {"orders": frozenset({"order.confirmed", "order.pos_recorded"})},
+    "loyalty": {
+        "orders": frozenset({"order.confirmed", "order.pos_recorded", "refund.issued", "order.cancelled"}),
+    },
 }
 """What each service hears of whom, in the words of its ``app``; a test holds the two together."""
 

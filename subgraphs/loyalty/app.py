@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from subgraphs.chassis.app import Resources, Service
 from subgraphs.chassis.mongo import Session
-from subgraphs.kernel.events import Envelope, OrderConfirmed, PosOrderRecorded
+from subgraphs.kernel.events import Envelope, OrderCancelled, OrderConfirmed, PosOrderRecorded, RefundIssued
 from subgraphs.loyalty.schema import SCHEMA
 from subgraphs.loyalty.service import Loyalty
 from subgraphs.loyalty.store import INDEXES, Store
@@ -32,10 +32,27 @@ async def hear_counter_sale(services: Loyalty, session: Session, envelope: Envel
     await services.hear_counter_sale(session, envelope)
 
 
+async def hear_refund(services: Loyalty, session: Session, envelope: Envelope) -> None:
+    """Money of an order went back."""
+    await services.hear_refund(session, envelope)
+
+
+async def hear_cancelled(services: Loyalty, session: Session, envelope: Envelope) -> None:
+    """An order was given up."""
+    await services.hear_cancelled(session, envelope)
+
+
 SERVICE = Service(
     name="loyalty",
     schema=SCHEMA,
     build=build,
     indexes=INDEXES,
-    hears={"orders": {OrderConfirmed.TYPE: hear_order, PosOrderRecorded.TYPE: hear_counter_sale}},
+    hears={
+        "orders": {
+            OrderConfirmed.TYPE: hear_order,
+            PosOrderRecorded.TYPE: hear_counter_sale,
+            RefundIssued.TYPE: hear_refund,
+            OrderCancelled.TYPE: hear_cancelled,
+        }
+    },
 )

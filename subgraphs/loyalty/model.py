@@ -220,6 +220,31 @@ class Account:
             at=at,
         )
 
+    def reverse(
+        self, points: int, *, entry_id: str, order_id: str, idempotency: str, at: datetime
+    ) -> tuple[Account, LedgerEntry]:
+        """Takes back what an order earned. The balance may fall below zero: goods come back all the same."""
+        assert points > 0
+        after = replace(
+            self,
+            balance=self.balance - points,
+            pending=self.pending - points,
+            qualifying=max(0, self.qualifying - points),
+            version=self.version + 1,
+        )
+        return after, LedgerEntry(
+            id=entry_id,
+            account_id=self.id,
+            seq=after.version,
+            kind=LedgerKind.EARN_REVERSE,
+            points=-points,
+            pending=-points,
+            balance_after=after.balance,
+            order_id=order_id,
+            idempotency=idempotency,
+            at=at,
+        )
+
     def adjust(
         self, points: int, reason: str, *, entry_id: str, idempotency: str, at: datetime
     ) -> tuple[Account, LedgerEntry]:
@@ -245,6 +270,15 @@ class Account:
 def accrual_key(order_id: str) -> str:
     """What makes an order's points be given once, whoever tells of the order and how often."""
     return f"earn:{order_id}"
+
+
+def to_reverse(entries: Sequence[LedgerEntry], part: int, whole: int) -> int:
+    """How many points of an order are to go once ``part`` of its ``whole`` goods came back: the share of what it earned,
+    rounded down, less what has gone before; with the last part the rest. So the parts of a whole come to all of it."""
+    earned = sum(entry.points for entry in entries if entry.kind is LedgerKind.EARN_PENDING)
+    gone = -sum(entry.points for entry in entries if entry.kind is LedgerKind.EARN_REVERSE)
+    due = earned if whole <= 0 or part >= whole else earned * part // whole
+    return max(0, due - gone)
 
 
 def faults(account: Account, entries: Sequence[LedgerEntry]) -> list[str]:

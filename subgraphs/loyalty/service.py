@@ -19,11 +19,13 @@ from subgraphs.kernel.clock import Clock
 from subgraphs.kernel.errors import Forbidden, InvalidInput, NotFound
 from subgraphs.kernel.events import (
     Envelope,
+    OrderCancelled,
     OrderConfirmed,
     OrderedLine,
     PointsAccrued,
     PointsAdjusted,
     PosOrderRecorded,
+    RefundIssued,
 )
 from subgraphs.kernel.ids import has_prefix, new_id, ulid_time_ms
 from subgraphs.kernel.money import Money
@@ -38,6 +40,7 @@ from subgraphs.loyalty.model import (
     Tier,
     accrual_key,
     faults,
+    to_reverse,
 )
 from subgraphs.loyalty.store import MAIN_PROGRAM, Store, account_from_doc, account_to_doc
 
@@ -318,6 +321,43 @@ class Loyalty:
             order_id=order_id,
             points=points,
             balance=after.balance,
+        )
+        await self._outbox.append(
+            session, news, aggregate=f"account:{after.id}", aggregate_version=after.version, causation=causation
+        )
+
+    async def hear_refund(self, session: Session, envelope: Envelope) -> None:
+        """Money of an order went back: its points go with the goods that did."""
+        refund = RefundIssued.from_data(envelope.data)
+        await self._reverse(
+            session, refund.order_id, refund.goods_minor, refund.goods_total_minor, refund.refund_id, envelope.id
+        )
+
+    async def hear_cancelled(self, session: Session, envelope: Envelope) -> None:
+        """An order will not be delivered: it earns nothing."""
+        order = OrderCancelled.from_data(envelope.data)
+        await self._reverse(session, order.order_id, 1, 1, order.order_id, envelope.id)
+
+    async def _reverse(
+        self, session: Session, order_id: str, part: int, whole: int, cause: str, causation: str
+    ) -> None:
+        entries = (await self.store.entries_of_orders([order_id], session=session)).get(order_id, ())
+        points = to_reverse(entries, part, whole)
+        key = f"reverse:{cause}"
+        if points == 0 or await self.store.entry_done(key, session=session):
+            return
+        account_id = entries[0].account_id
+        account = (await self.store.accounts([account_id], session=session))[account_id]
+        after, entry = account.reverse(
+            points, entry_id=new_id("ldg"), order_id=order_id, idempotency=key, at=self.clock.now()
+        )
+        await self.store.move(account, after, entry, session=session)
+        news = PointsAdjusted(
+            account_id=after.id,
+            customer_id=after.customer_id,
+            points=-points,
+            balance=after.balance,
+            reason=f"order {order_id} came back",
         )
         await self._outbox.append(
             session, news, aggregate=f"account:{after.id}", aggregate_version=after.version, causation=causation

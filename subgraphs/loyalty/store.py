@@ -216,10 +216,12 @@ class Store:
         """Opens an account; ``DuplicateKey`` if the customer has one."""
         await self._accounts.insert_one(account_to_doc(account), session=session)
 
-    async def entries_of_orders(self, orders: Sequence[str]) -> dict[str, tuple[LedgerEntry, ...]]:
+    async def entries_of_orders(
+        self, orders: Sequence[str], *, session: Session | None = None
+    ) -> dict[str, tuple[LedgerEntry, ...]]:
         """Entries by order, oldest first. One query."""
         found: dict[str, list[LedgerEntry]] = {order: [] for order in orders}
-        for doc in await self._ledger.find({"order": {"$in": list(found)}}):
+        for doc in await self._ledger.find({"order": {"$in": list(found)}}, session=session):
             found[doc["order"]].append(entry_from_doc(doc))
         return {order: tuple(sorted(entries, key=lambda entry: entry.seq)) for order, entries in found.items()}
 

@@ -15,7 +15,10 @@ from gateway.local.house import House, HouseSettings, ephemeral_ports
 ROOT = Path(__file__).parents[2]
 START_DEADLINE_S = 120.0
 
-STAFF_SCOPES = ("inventory:read", "inventory:write", "pos:write", "orders:read", "customers:read", "loyalty:read")
+STAFF_SCOPES = (
+    *("inventory:read", "inventory:write", "pos:write", "orders:read", "customers:read", "loyalty:read"),
+    *("fulfilment:read", "fulfilment:write", "returns:write", "refunds:write"),
+)
 CONTEXT = {"channel": "web-eu", "currency": "EUR", "country": "DE"}
 WHERE = {"channel": "web-eu", "near": {"lat": 52.52, "lng": 13.405}, "withinKm": 2000}
 

@@ -36,6 +36,20 @@ async def some_variant(client: HouseClient, *, text: str | None = None, skip: in
     return fit[skip]
 
 
+async def shopper(client: HouseClient, staff: str) -> tuple[str, str]:
+    """A customer with a loyalty card: (id, token)."""
+    for number in range(1, 60):
+        found = await client.data(
+            "query($card: String!) { customerLookup(loyaltyNumber: $card) { id } }",
+            {"card": f"L{number:07d}"},
+            token=staff,
+        )
+        if found["customerLookup"]:
+            identity = found["customerLookup"]["id"]
+            return identity, await client.token(f"shopper-{number}", customer_id=identity)
+    raise AssertionError("nobody has a loyalty card")
+
+
 async def levels(client: HouseClient, staff: str, sku: str) -> list[dict[str, Any]]:
     answer = await client.data(
         "query($s: [String!]!) { stockLevels(skus: $s, first: 50) { edges { node {"

@@ -12,20 +12,6 @@ from tests.kit.running_house import CONTEXT, WHERE
 pytestmark = [pytest.mark.story, pytest.mark.timeout(120)]
 
 
-async def shopper(client: HouseClient, staff: str) -> tuple[str, str]:
-    """A customer with a loyalty card: (id, token)."""
-    for number in range(1, 60):
-        found = await client.data(
-            "query($card: String!) { customerLookup(loyaltyNumber: $card) { id } }",
-            {"card": f"L{number:07d}"},
-            token=staff,
-        )
-        if found["customerLookup"]:
-            identity = found["customerLookup"]["id"]
-            return identity, await client.token(f"shopper-{number}", customer_id=identity)
-    raise AssertionError("nobody has a loyalty card")
-
-
 def nulls(value: Any, path: str = "") -> list[str]:
     """Places in an answer that are null."""
     if isinstance(value, dict):
@@ -40,7 +26,7 @@ def unexpected(value: Any, *allowed: str) -> set[str]:
 
 
 async def test_the_product_page_is_whole_for_a_signed_in_shopper(client: HouseClient, staff: str) -> None:
-    _, token = await shopper(client, staff)
+    _, token = await shop.shopper(client, staff)
     found = await client.data(
         "query($c: PriceContextInput!) { searchProducts(context: $c, first: 50) { edges { node { handle } } } }",
         {"c": CONTEXT},
@@ -55,7 +41,7 @@ async def test_the_product_page_is_whole_for_a_signed_in_shopper(client: HouseCl
 
 
 async def test_the_product_page_takes_at_most_six_fetches_in_three_rounds(client: HouseClient, staff: str) -> None:
-    _, token = await shopper(client, staff)
+    _, token = await shop.shopper(client, staff)
     plan = await client.plan(client.document("product_page"), token=token)
     assert plan["fetches"] <= 6
     assert plan["depth"] <= 3
@@ -106,7 +92,7 @@ async def test_a_price_drop_is_told_with_stock(client: HouseClient) -> None:
 
 
 async def test_from_cart_to_tracked_order(client: HouseClient, staff: str) -> None:
-    customer_id, token = await shopper(client, staff)
+    customer_id, token = await shop.shopper(client, staff)
     variant = await shop.some_variant(client, skip=12)
     sku = variant["sku"]
     await shop.set_sellable(client, staff, sku, 10)
@@ -182,7 +168,7 @@ async def test_from_cart_to_tracked_order(client: HouseClient, staff: str) -> No
 
 
 async def test_a_clerk_scans_and_sells_to_a_member(client: HouseClient, staff: str) -> None:
-    customer_id, _ = await shopper(client, staff)
+    customer_id, _ = await shop.shopper(client, staff)
     variant = await shop.some_variant(client, skip=13)
     store = next(
         level["location"]

@@ -88,6 +88,9 @@ class ReserveInput:
         default=False, description="Hold what is there, and say what is missing, instead of refusing."
     )
     channel: str = strawberry.field(description="Code of the channel that sells.")
+    without_location_ids: list[strawberry.ID] | None = strawberry.field(
+        default=None, description="Locations that are not to give anything."
+    )
 
 
 @strawberry.input(description="One receipt of a register.")

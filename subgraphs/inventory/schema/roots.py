@@ -197,6 +197,7 @@ class Mutation(ReplenishmentMutation, SafetyMutation):
             destination=point(input.destination),
             ttl_seconds=input.ttl_seconds or TTL_SECONDS_DEFAULT,
             allow_partial=bool(input.allow_partial),
+            without=frozenset(map(str, input.without_location_ids or ())),
         )
         services, arguments = services_of(info), {"input": strawberry.asdict(input)}
         return await _holding(info, lambda: services.reserve(info.context.principal, hold, idempotency_key, arguments))

@@ -80,6 +80,8 @@ class Hold:
     destination: Point | None = None
     ttl_seconds: int = TTL_SECONDS_DEFAULT
     allow_partial: bool = False
+    without: frozenset[str] = frozenset()
+    """Locations that are not to give anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +269,11 @@ class Inventory:
             raise InvalidInput("ownerRef has 1 to 255 characters", path=("input", "ownerRef"))
         check_ttl(hold.ttl_seconds, ("input", "ttlSeconds"))
         wanted = _wanted(hold.lines)
-        candidates = await self._candidates(hold.method, hold.channel, hold.pickup_location_id, hold.destination)
+        candidates = tuple(
+            place
+            for place in await self._candidates(hold.method, hold.channel, hold.pickup_location_id, hold.destination)
+            if place.id not in hold.without
+        )
         delays = await self.dispatch.delays()
         agent = principal.key if principal.kind == "agent" else None
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated, Self
 
 import strawberry
-from strawberry.federation.schema_directives import Authenticated, RequiresScopes
+from strawberry.federation.schema_directives import Authenticated, RequiresScopes, Tag
 
 from subgraphs.chassis.graphql import (
     DateTime,
@@ -220,7 +220,7 @@ class FulfilmentSubscription:
 
     @strawberry.subscription(
         description="What a location has to do, then every change of it.",
-        directives=[RequiresScopes(scopes=_READ), Live(kind="kind", resume="resumeToken")],
+        directives=[RequiresScopes(scopes=_READ), Tag(name="staff"), Live(kind="kind", resume="resumeToken")],
     )
     async def fulfilment_queue(
         self,

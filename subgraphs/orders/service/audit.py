@@ -16,7 +16,7 @@ from subgraphs.chassis.mongo import Database, Session
 from subgraphs.orders.model.order import Order, Payment
 from subgraphs.orders.store import Store
 
-_LIVE = ("AUTHORIZED", "CAPTURED")
+_LIVE = ("AUTHORIZED", "CAPTURED", "PARTIALLY_REFUNDED", "REFUNDED")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,8 @@ def _payment_faults(payment: Payment, orders: dict[str, Order], running: set[str
 
 
 def _paid(order: Order, payments: list[Payment]) -> list[str]:
+    if order.status == "CANCELED":
+        return []
     live = [payment for payment in payments if payment.state in _LIVE]
     problems = []
     if sum(payment.authorized.minor for payment in live) != order.total.minor:

@@ -92,6 +92,7 @@ def _orders() -> Rows:
                 "placed_at": NOW,
                 "reservation": "rsv_sold",
                 "lines": [{**line, "total": euro(5000), "fulfilled": 0, "returned": 0}],
+                "fulfilments": [{"state": "PLANNED", "lines": [{"sku": "LAMP", "q": 1}]}],
                 "totals": [
                     {"kind": "SUBTOTAL", "amount": euro(5000)},
                     {"kind": "FULFILMENT", "amount": euro(495)},

@@ -70,6 +70,19 @@ class Shop:
     async def count(self, collection: str, **filter: Any) -> int:
         return await self.database.collection(collection).count(filter)
 
+    async def settle(self) -> None:
+        """Runs what money must do until nothing is left of it. Ends, or the test does."""
+        for _ in range(30):
+            self.clock.advance(21)
+            if not await self.services.errands.run_due() and not await self.count("errands", done=False):
+                return
+        raise AssertionError("an errand does not come to its end")
+
+    async def facts(self, order_id: str) -> list[tuple[str, dict[str, Any]]]:
+        """What others hear of an order, in order: (type, data)."""
+        rows = await self.database.collection("outbox").find({"data.order_id": order_id}, sort=[("_id", 1)])
+        return [(row["type"], row["data"]) for row in rows]
+
     async def recover_all(self) -> None:
         """Lets leases run out and recovers until nothing is left to do. Ends, or the test does."""
         for _ in range(60):

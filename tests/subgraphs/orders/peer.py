@@ -119,6 +119,9 @@ class Peer:
         known = {"loc_berlin": "DE", "loc_austin": "US"}.get(variables["id"])
         return {"location": {"id": variables["id"], "country": known, "capabilities": []} if known else None}
 
+    def _OrdersCounters(self, variables: dict[str, Any]) -> dict[str, Any]:
+        return {"locations": {"edges": [{"node": {"id": "loc_berlin"}}]}}
+
     def _OrdersReserve(self, variables: dict[str, Any]) -> dict[str, Any]:
         asked = variables["input"]
 
@@ -146,6 +149,8 @@ class Peer:
     def _sourced(self, asked: dict[str, Any], quantity: int) -> list[tuple[int, str]]:
         if asked.get("pickupLocationId"):
             return [(quantity, asked["pickupLocationId"])]
+        if "loc_warehouse" in (asked.get("withoutLocationIds") or ()):
+            return [(quantity, "loc_other")]
         if self.split and quantity > 1:
             return [(quantity - 1, "loc_warehouse"), (1, "loc_store")]
         return [(quantity, "loc_warehouse")]
