@@ -1,4 +1,4 @@
-"""What becomes of goods that came back."""
+"""What becomes of goods that came back, when they come and after quarantine."""
 
 from __future__ import annotations
 
@@ -15,6 +15,17 @@ class Disposition(Enum):
     REFURBISH = "REFURBISH"
     DAMAGED = "DAMAGED"
     VENDOR_RETURN = "VENDOR_RETURN"
+
+
+class QuarantineOutcome(Enum):
+    """What somebody who looked at quarantined goods decided about them."""
+
+    RESTOCKED = "RESTOCKED"
+    GONE = "GONE"
+
+    def of(self, quantity: int) -> Delta:
+        """The change of the level where they are."""
+        return Delta(on_hand=quantity if self is QuarantineOutcome.RESTOCKED else 0, quarantined=-quantity)
 
 
 def came_back(disposition: str, quantity: int) -> Delta:

@@ -22,6 +22,7 @@ class Cause(Enum):
     GOODS_LEFT = "GOODS_LEFT"
     GOODS_FREED = "GOODS_FREED"
     RETURN = "RETURN"
+    QUARANTINE = "QUARANTINE"
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ from subgraphs.inventory.schema.payloads import (
     StockMutationPayload,
 )
 from subgraphs.inventory.schema.places import LocationConnection, LocationEdge, LocationType
+from subgraphs.inventory.schema.quarantine import QuarantineMutation
 from subgraphs.inventory.schema.replenishment import ReplenishmentMutation, ReplenishmentQuery
 from subgraphs.inventory.schema.safety import SafetyMutation
 from subgraphs.inventory.service.inventory import CounterSale, Held, Hold, may_see_units
@@ -177,7 +178,7 @@ class Query(ReplenishmentQuery):
 
 
 @strawberry.type
-class Mutation(ReplenishmentMutation, SafetyMutation):
+class Mutation(ReplenishmentMutation, SafetyMutation, QuarantineMutation):
     @strawberry.federation.mutation(
         description="Sets units aside: nobody else can buy them until the hold ends. All lines, or none.",
         authenticated=True,

@@ -42,6 +42,7 @@ from subgraphs.inventory.service.dispatch import Dispatch
 from subgraphs.inventory.service.goods import Goods
 from subgraphs.inventory.service.live import AvailabilityFeed
 from subgraphs.inventory.service.places import Places
+from subgraphs.inventory.service.quarantine import Quarantine
 from subgraphs.inventory.service.replenishment import Replenishment
 from subgraphs.inventory.service.rights import READ, SELL, WRITE, require
 from subgraphs.inventory.service.safety import Safety
@@ -130,6 +131,7 @@ class Inventory:
         self.book = StockBook(store, outbox, idempotency, clock)
         self.dispatch = Dispatch(store.database, self.places, clock)
         self.safety = Safety(self.book, self.places, idempotency)
+        self.quarantine = Quarantine(self.book, idempotency)
         self.goods = Goods(self.book, Returns(store.database), self.places, clock)
         self.replenishment = Replenishment(store, self.places, idempotency, clock)
         self.feed = AvailabilityFeed(hub, self.availability, cursors, clock)

@@ -11,16 +11,17 @@ from hypothesis import strategies as st
 
 from subgraphs.chassis.mongo import Database
 from subgraphs.inventory.app import SERVICE
+from subgraphs.inventory.model.refusals import InsufficientStock
 from subgraphs.inventory.model.reservations import Reservation, ReservationState
-from subgraphs.inventory.model.returns import Disposition, came_back
+from subgraphs.inventory.model.returns import Disposition, QuarantineOutcome, came_back
 from subgraphs.inventory.service.audit import audit
 from subgraphs.inventory.service.inventory import Inventory
 from subgraphs.inventory.store import STOCK
 from subgraphs.kernel.clock import FixedClock
-from subgraphs.kernel.errors import InvalidInput, NotFound
+from subgraphs.kernel.errors import Forbidden, InvalidInput, NotFound
 from subgraphs.kernel.events import Event, GoodsFreed, GoodsLeft, GoodsLine, ReturnedLine, ReturnReceived
 from tests.kit.hearing import hear
-from tests.subgraphs.inventory.stockroom import BUYER, ORDERS, S1, W1, furnish, hold, instance
+from tests.subgraphs.inventory.stockroom import BUYER, ORDERS, S1, STAFF, W1, furnish, hold, instance
 from tests.subgraphs.inventory.test_model import HELD
 
 
@@ -128,6 +129,28 @@ async def test_a_return_told_twice_comes_back_once(database: Database, clock: Fi
         await hear(SERVICE, services, database, returned(("l1", 1, "RESTOCK")))
         await hear(SERVICE, services, database, returned(("l1", 1, "RESTOCK"), ("l2", 1, "RESTOCK")))
     assert await figures(database, S1.id) == numbers(on=3, alc=0, free=3)
+    assert await audit(database) == []
+
+
+async def test_goods_leave_quarantine_for_the_shelf_or_for_good_and_never_twice(
+    database: Database, clock: FixedClock
+) -> None:
+    await furnish(database, {("A", S1): 1})
+    given: dict[str, Any] = {"location_id": S1.id, "sku": "A", "reason": "mended"}
+    async with instance(database, clock) as services:
+        await hear(SERVICE, services, database, returned(("l1", 3, "REFURBISH")))
+        mended = QuarantineOutcome.RESTOCKED
+        level, _ = await services.quarantine.resolve(STAFF, **given, quantity=2, outcome=mended, key="a", arguments={})
+        assert (level.on_hand, level.quarantined, level.atp) == (3, 1, 3)
+        again = await services.quarantine.resolve(STAFF, **given, quantity=2, outcome=mended, key="a", arguments={})
+        assert again == (level, True)
+        gone = QuarantineOutcome.GONE
+        with pytest.raises(InsufficientStock):
+            await services.quarantine.resolve(STAFF, **given, quantity=2, outcome=gone, key="b", arguments={})
+        with pytest.raises(Forbidden):
+            await services.quarantine.resolve(BUYER, **given, quantity=1, outcome=gone, key="c", arguments={})
+        await services.quarantine.resolve(STAFF, **given, quantity=1, outcome=gone, key="d", arguments={})
+    assert await figures(database, S1.id) == numbers(on=3, alc=0, free=3, qua=0)
     assert await audit(database) == []
 
 

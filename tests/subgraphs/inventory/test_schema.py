@@ -303,6 +303,20 @@ async def test_safety_stock_is_set_for_everybody_or_for_one_channel(house: Runni
     assert refused["data"]["safetyStockSet"]["errors"] == [{"__typename": "InvalidInput"}]
 
 
+async def test_nothing_comes_out_of_a_quarantine_that_is_empty(house: RunningService) -> None:
+    what = {"locationId": S1.id, "sku": "SKU-000", "quantity": 1, "outcome": "GONE", "reason": "scrapped"}
+    answer = await house.ask(
+        """
+        mutation ($input: QuarantineInput!) {
+          quarantineResolve(input: $input, idempotencyKey: "q") { levels { sku } errors { __typename } }
+        }
+        """,
+        {"input": what},
+        principal=STAFF,
+    )
+    assert answer["data"]["quarantineResolve"] == {"levels": [], "errors": [{"__typename": "InsufficientStock"}]}
+
+
 async def test_a_sourcing_plan_explains_itself_and_holds_nothing(house: RunningService) -> None:
     answer = await house.ask(
         """
