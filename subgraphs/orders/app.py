@@ -45,7 +45,7 @@ def assemble(resources: Resources, faults: FaultPoints) -> Services:
     return Services(
         carts=Carts(kept, resources.idempotency, resources.clock, catalog),
         checkouts=Checkouts(
-            kept, resources.idempotency, resources.clock, catalog, inventory, completion, frozenset(providers)
+            kept, resources.idempotency, resources.clock, catalog, inventory, completion, frozenset(providers), faults
         ),
         orders=orders,
         fulfilments=fulfilments,

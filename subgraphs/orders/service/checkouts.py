@@ -31,6 +31,7 @@ from subgraphs.orders.model.saga import Progress, Saga, Step
 from subgraphs.orders.service.access import acting_for, may_touch, once
 from subgraphs.orders.service.carts import pricing_place
 from subgraphs.orders.service.completion import LEASE, Completion
+from subgraphs.orders.service.faults import FaultPoints
 from subgraphs.orders.service.peers import Catalog, Inventory, Short, out_of_stock
 from subgraphs.orders.store import Store
 
@@ -70,6 +71,7 @@ class Checkouts:
         inventory: Inventory,
         completion: Completion,
         providers: frozenset[str],
+        faults: FaultPoints,
     ) -> None:
         self._store = store
         self._idempotency = idempotency
@@ -78,6 +80,7 @@ class Checkouts:
         self._inventory = inventory
         self._completion = completion
         self._providers = providers
+        self._faults = faults
 
     async def visible(self, principal: Principal, ids: Sequence[str]) -> list[CheckoutSession | None]:
         """The sessions this principal may see, in the order asked."""
@@ -312,6 +315,7 @@ class Checkouts:
             if not await self._store.save_checkout(frozen, session.version, transaction):
                 raise RequestInFlight("the checkout is being changed or completed; poll it", 1_000, path=("id",))
             await self._store.add_saga(saga, now + LEASE, transaction)
+            self._faults.fault("in_freeze")
 
         try:
             await self._store.database.transact(body)
