@@ -8,7 +8,7 @@ import pytest
 
 from subgraphs.orders.payments.sandbox import SandboxProvider
 from tests.subgraphs.orders.conftest import Shop
-from tests.subgraphs.orders.test_api import complete, opened
+from tests.subgraphs.orders.test_api import CANCEL, complete, key, opened
 from tests.subgraphs.orders.test_recovery import assert_all_or_nothing, killed_at
 
 
@@ -75,3 +75,13 @@ async def test_killed_not_knowing_what_the_provider_did_there_is_one_authorizati
     await shop.recover_all()
     assert await assert_all_or_nothing(shop)
     assert await shop.count("sandbox_ledger") == 1
+
+
+@pytest.mark.parametrize("point", ["after_freeze", "recorded_authorize", "recorded_commit"])
+async def test_a_checkout_that_is_being_completed_is_not_cancelled(shop: Shop, point: str) -> None:
+    checkout = await opened(shop)
+    await killed_at(shop, point, checkout)
+    refused = (await shop.ask(CANCEL, {"id": checkout["id"], "key": key()}))["checkoutCancel"]
+    assert [error["__typename"] for error in refused["errors"]] == ["RequestInFlight"]
+    await shop.recover_all()
+    assert await assert_all_or_nothing(shop)
