@@ -12,7 +12,7 @@ import os
 import signal
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
@@ -203,6 +203,49 @@ def seed_files(
 
     for name, digest in write_files(out, scale=scale.value, seed=version).items():
         typer.echo(f"{digest}  {name}")
+
+
+@cli.command("settlement")
+def settlement_(
+    day: Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="The day, UTC.")],
+    out: Annotated[Path | None, typer.Option(help="File to write, instead of printing.")] = None,
+    format_: Annotated[
+        Form, typer.Option("--format", help="json gives the variables that settlementImport takes, text a CSV file.")
+    ] = Form.text,
+    mismatches: Annotated[float, typer.Option(min=0, max=1, help="Chance of a row to be wrong, such as 0.003.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Which rows are wrong: the same number, the same rows.")] = 1,
+) -> None:
+    """Write the sandbox provider's settlement file for a day; what was planted in it is told on the error output."""
+    from subgraphs.orders.model import settlement
+    from subgraphs.orders.payments import mismatches as wrong
+    from subgraphs.orders.payments import sandbox
+
+    async def read() -> list[settlement.Row]:
+        settings = read_settings("orders")
+        async with await Mongo.connect(settings.mongodb_uri, settings.mongodb_driver) as mongo:
+            return await sandbox.SandboxProvider(mongo.database(settings.database_name)).settlement(day.date())
+
+    planted = wrong.plant(asyncio.run(read()), mismatches, seed)
+    text = settlement.as_csv(planted.rows)
+    for name, refs in (("amount", planted.amount), ("missing", planted.missing), ("unknown", planted.unknown)):
+        for ref in refs:
+            typer.echo(f"planted {name} {ref}", err=True)
+    if format_ is Form.json:
+        rows = [
+            {
+                "providerRef": row.provider_ref,
+                "kind": row.kind,
+                "gross": {"minor": row.gross.minor, "currency": row.gross.currency},
+                "fee": {"minor": row.fee.minor, "currency": row.fee.currency},
+            }
+            for row in planted.rows
+        ]
+        variables = {"provider": sandbox.NAME, "fileSha256": settlement.digest(text), "rows": rows}
+        text = (json.dumps(variables) + "\n").encode()
+    if out is None:
+        typer.echo(text.decode(), nl=False)
+    else:
+        out.write_bytes(text)
 
 
 @cli.command("audit")

@@ -49,6 +49,9 @@ class ServiceSettings(BaseSettings):
     loader_batch_max: int = Field(default=500, gt=0, description="Most keys in one loader batch.")
     subscriptions_per_socket_max: int = Field(default=1_000, gt=0, description="Streams on one WebSocket.")
     peer_timeout_ms: int = Field(default=5_000, gt=0, description="Longest wait for a command sent to a peer.")
+    stripe_api_key: SecretStr | None = Field(
+        default=None, description="For orders: with it, stripe is a payment provider beside the sandbox."
+    )
     clock_offset_s: float = Field(
         default=0.0, ge=-3600, le=3600, description="Added to the machine's clock: to try a house whose clocks differ."
     )

@@ -288,6 +288,19 @@ class PaymentCaptured(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SettlementImported(Event):
+    """A payment provider's settlement file was taken in; the sums are the file's own."""
+
+    TYPE: ClassVar[str] = "settlement.imported"
+
+    file_id: str
+    provider: str
+    currency: str
+    gross_minor: int
+    fee_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StockChanged(Event):
     """One stock level has new figures. ``free`` is what may still be sold, ``quarantined`` what came back and may not;
     ``ref`` names what caused the change."""

@@ -1,13 +1,14 @@
 """Wires orders: its schema, its services, and its workers: one recovers completion sagas, one runs what money must do,
-one sends from elsewhere what a location rejected. It hears nobody's events."""
+one sends from elsewhere what a location rejected, one keeps the books. It hears nobody's events."""
 
 from __future__ import annotations
 
 from subgraphs.chassis.app import Resources, Service
 from subgraphs.orders import store
-from subgraphs.orders.payments import sandbox
+from subgraphs.orders.payments import sandbox, stripe
 from subgraphs.orders.payments.port import PaymentProvider
 from subgraphs.orders.schema import SCHEMA
+from subgraphs.orders.service.books import Bookkeeping
 from subgraphs.orders.service.carts import Carts
 from subgraphs.orders.service.checkouts import Checkouts
 from subgraphs.orders.service.completion import Completion
@@ -18,10 +19,13 @@ from subgraphs.orders.service.live import LiveOrders
 from subgraphs.orders.service.orders import Orders
 from subgraphs.orders.service.peers import Catalog, Inventory, Loyalty
 from subgraphs.orders.service.returns import Returns
+from subgraphs.orders.service.runs import Runs
 from subgraphs.orders.service.services import Services
 from subgraphs.orders.store import Store
 from subgraphs.orders.store import after_sales as after_sales_store
+from subgraphs.orders.store import books as books_store
 from subgraphs.orders.store.after_sales import AfterSales
+from subgraphs.orders.store.books import Books
 
 
 async def build(resources: Resources) -> Services:
@@ -34,7 +38,11 @@ def assemble(resources: Resources, faults: FaultPoints) -> Services:
     cursors, tokens = resources.codec("cursors"), resources.codec("streams")
     kept = Store(resources.database)
     catalog, inventory = Catalog(resources.peers), Inventory(resources.peers)
-    providers: dict[str, PaymentProvider] = {sandbox.NAME: sandbox.SandboxProvider(resources.database)}
+    providers: dict[str, PaymentProvider] = {
+        sandbox.NAME: sandbox.SandboxProvider(resources.database, clock=resources.clock)
+    }
+    if resources.settings.stripe_api_key is not None:
+        providers[stripe.NAME] = stripe.StripeProvider(resources.settings.stripe_api_key.get_secret_value())
     completion = Completion(kept, resources.outbox, resources.clock, catalog, inventory, providers, faults)
     orders = Orders(kept, resources.outbox, resources.idempotency, resources.clock, catalog, inventory, cursors)
     after_sales = AfterSales(resources.database)
@@ -53,6 +61,10 @@ def assemble(resources: Resources, faults: FaultPoints) -> Services:
             kept, after_sales, resources.outbox, resources.idempotency, resources.clock, inventory, errands
         ),
         errands=errands,
+        books=Bookkeeping(
+            kept, after_sales, Books(resources.database), resources.outbox, resources.idempotency, resources.clock
+        ),
+        runs=Runs(kept, resources.clock, cursors),
         live=LiveOrders(orders, fulfilments, resources.hub, resources.clock, tokens),
         completion=completion,
         loyalty=Loyalty(resources.peers),
@@ -69,6 +81,11 @@ async def move_money(_: Resources, services: Services) -> None:
     await services.errands.run()
 
 
+async def keep_books(_: Resources, services: Services) -> None:
+    """Writes the journal and the papers, for ever."""
+    await services.books.run()
+
+
 async def reroute(_: Resources, services: Services) -> None:
     """Sends from elsewhere what a location rejected, for ever."""
     await services.fulfilments.run()
@@ -78,6 +95,6 @@ SERVICE = Service(
     name="orders",
     schema=SCHEMA,
     build=build,
-    indexes={**store.INDEXES, **after_sales_store.INDEXES, **sandbox.INDEXES},
-    background=[recover, move_money, reroute],
+    indexes={**store.INDEXES, **after_sales_store.INDEXES, **books_store.INDEXES, **sandbox.INDEXES},
+    background=[recover, move_money, reroute, keep_books],
 )

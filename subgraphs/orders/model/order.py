@@ -58,6 +58,8 @@ class Payment:
     captured: Money
     refunded: Money
     at: datetime
+    settled_in: str | None = None
+    """The provider's file that told of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

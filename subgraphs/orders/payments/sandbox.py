@@ -9,21 +9,25 @@
     tok_refund_lost           authorized; of each refund the first answer is lost
 
 Any other token is declined as unknown. The ledger (collection ``sandbox_ledger``: {_id: attempt, ref, state, amount,
-captured, refunded, refunds: {id: minor}, loses_refunds, decline_code, retryable, action_url}) belongs to the provider alone, as if it were far away: orders
+captured, captured_at, refunded, refunds: {name: {id, minor, at}}, loses_refunds, decline_code, retryable, action_url}) belongs to the provider alone, as if it were far away: orders
 never reads it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from subgraphs.chassis.mongo import Database, Document, DuplicateKey, Index, money_from_doc, money_to_doc
+from subgraphs.kernel.clock import Clock, SystemClock
 from subgraphs.kernel.money import Money
+from subgraphs.orders.model.settlement import Row
 from subgraphs.orders.payments.port import AnswerMissing, Attempt
 
 NAME = "sandbox"
 LEDGER = "sandbox_ledger"
+FEE_PPT, FEE_FIXED = 14, 25
 INDEXES: dict[str, tuple[Index, ...]] = {LEDGER: (Index(["_id", "state"]),)}
 
 _DECLINES: Mapping[str, tuple[str, bool]] = {
@@ -37,7 +41,13 @@ _LOST_REQUEST = "LOST"
 class SandboxProvider:
     """The provider over its ledger. Its challenge page would be at ``challenge_url``."""
 
-    def __init__(self, database: Database, challenge_url: str = "https://sandbox.invalid/challenge") -> None:
+    def __init__(
+        self,
+        database: Database,
+        challenge_url: str = "https://sandbox.invalid/challenge",
+        clock: Clock | None = None,
+    ) -> None:
+        self._clock = clock or SystemClock()
         self._ledger = database.collection(LEDGER)
         self._challenge_url = challenge_url
 
@@ -59,7 +69,7 @@ class SandboxProvider:
         if known["state"] == "AUTHORIZED":
             await self._ledger.update_one(
                 {"_id": attempt_id, "state": "AUTHORIZED"},
-                {"$set": {"state": "CAPTURED", "captured": known["amount"]}},
+                {"$set": {"state": "CAPTURED", "captured": known["amount"], "captured_at": self._clock.now()}},
             )
             known = await self._known(attempt_id)
         assert known["state"] == "CAPTURED", "only an authorization is captured"
@@ -81,7 +91,10 @@ class SandboxProvider:
         assert refunded + amount.minor <= captured.minor, "never more than was taken"
         written = await self._ledger.update_one(
             {"_id": attempt_id, f"refunds.{name}": {"$exists": False}},
-            {"$set": {f"refunds.{name}": amount.minor}, "$inc": {"refunded": amount.minor}},
+            {
+                "$set": {f"refunds.{name}": {"id": refund_id, "minor": amount.minor, "at": self._clock.now()}},
+                "$inc": {"refunded": amount.minor},
+            },
         )
         if written.modified and known.get("loses_refunds"):
             raise AnswerMissing
@@ -89,6 +102,24 @@ class SandboxProvider:
     async def fetch(self, attempt_id: str) -> Attempt | None:
         known = await self._ledger.find_one({"_id": attempt_id})
         return None if known is None or known["state"] == _LOST_REQUEST else _attempt(known)
+
+    async def settlement(self, day: date) -> list[Row]:
+        """What the provider's file for a day (UTC) says: what it took and gave back, less its fee of 1.4 % and 25 minor
+        units of what it took. By reference, so that a day has one file."""
+        begin = datetime.combine(day, time(), UTC)
+        end = begin + timedelta(days=1)
+        rows = []
+        for entry in await self._ledger.find({"captured.m": {"$gt": 0}}, sort=[("ref", 1)]):
+            currency = entry["amount"]["c"]
+            if begin <= entry.get("captured_at", begin) < end:
+                gross = money_from_doc(entry["captured"])
+                fee = gross.share(FEE_PPT, 1000) + Money(FEE_FIXED, currency)
+                rows.append(Row(entry["ref"], gross, fee, "CAPTURE"))
+            for refund in entry.get("refunds", {}).values():
+                if begin <= refund["at"] < end:
+                    back = Money(-int(refund["minor"]), currency)
+                    rows.append(Row(f"{entry['ref']}/{refund['id']}", back, Money.zero(currency), "REFUND"))
+        return rows
 
     async def answer_challenge(self, attempt_id: str, *, passed: bool) -> bool:
         """What the page behind the challenge does; whether there was a challenge to answer."""

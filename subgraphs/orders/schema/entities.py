@@ -38,6 +38,7 @@ from subgraphs.orders.schema.enums import (
     FulfilmentState,
     MessageLevel,
     OrderStatus,
+    PaperKind,
     PaymentState,
     ReturnChannel,
     ReturnState,
@@ -46,6 +47,7 @@ from subgraphs.orders.schema.enums import (
 from subgraphs.orders.service.access import owns, require_customer
 from subgraphs.orders.service.orders import Purchase
 from subgraphs.orders.store import OrderQuery
+from subgraphs.orders.store.books import Paper as PaperModel
 
 _PURCHASES_MAX = 50
 
@@ -412,6 +414,7 @@ class Payment:
     captured: MoneyType = strawberry.field(description="What is taken; never more than promised.")
     refunded: MoneyType = strawberry.field(description="What was given back; never more than taken.")
     provider_ref: str = strawberry.field(description="The provider's own name for it.")
+    settled_in: strawberry.ID | None = strawberry.field(description="The provider's file that told of it.")
 
     @classmethod
     def of(cls, payment: PaymentModel) -> Self:
@@ -423,6 +426,7 @@ class Payment:
             captured=MoneyType.of(payment.captured),
             refunded=MoneyType.of(payment.refunded),
             provider_ref=payment.provider_ref,
+            settled_in=None if payment.settled_in is None else strawberry.ID(payment.settled_in),
         )
 
 
@@ -521,6 +525,27 @@ class Return:
         )
 
 
+@strawberry.type(description="An invoice or a credit note: numbered without gaps, never changed.")
+class Paper:
+    id: strawberry.ID = strawberry.field(description="Its number, as printed: INV-0000001 or CRN-0000001.")
+    kind: PaperKind = strawberry.field(description="What it is.")
+    issued_at: DateTime = strawberry.field(description="When.")
+    total: MoneyType = strawberry.field(description="What it is about.")
+    tax: MoneyType = strawberry.field(description="The tax in it.")
+    invoice_id: strawberry.ID | None = strawberry.field(description="For a credit note: of which invoice.")
+
+    @classmethod
+    def of(cls, paper: PaperModel) -> Self:
+        return cls(
+            id=strawberry.ID(paper.id),
+            kind=PaperKind(paper.kind),
+            issued_at=paper.at,
+            total=MoneyType.of(paper.total),
+            tax=MoneyType.of(paper.tax),
+            invoice_id=None if paper.of is None else strawberry.ID(paper.of),
+        )
+
+
 @strawberry.federation.type(keys=["id"], description="What was sold, on whatever channel.")
 class Order:
     id: strawberry.ID = strawberry.field(description="Identity, ord_….")
@@ -542,6 +567,11 @@ class Order:
     async def returns(self, info: Info) -> list[Return]:
         loader = info.context.loaders.get("returns", services_of(info).returns.of_orders)
         return [Return.of(given) for given in await loader.load(str(self.id))]
+
+    @strawberry.field(description="Its invoice, and a credit note for each refund, oldest first.")
+    async def papers(self, info: Info) -> list[Paper]:
+        loader = info.context.loaders.get("papers", services_of(info).books.papers)
+        return [Paper.of(paper) for paper in await loader.load(str(self.id))]
 
     @strawberry.field(description="How it is paid, oldest attempt first.")
     async def payments(self, info: Info) -> list[Payment]:

@@ -116,3 +116,18 @@ class Disposition(enum.Enum):
     REFURBISH = _value("REFURBISH", "To be put in order first.")
     DAMAGED = _value("DAMAGED", "Not to be sold.")
     VENDOR_RETURN = _value("VENDOR_RETURN", "Goes back to who made it.")
+
+
+@strawberry.enum(description="Where a completion stands.")
+class SagaState(enum.Enum):
+    RUNNING = "RUNNING"
+    COMPENSATING = _value("COMPENSATING", "It gives back what it took.")
+    COMPLETED = _value("COMPLETED", "There is an order.")
+    COMPENSATED = _value("COMPENSATED", "Nothing is left of it.")
+    STUCK = _value("STUCK", "It should have ended long ago: somebody must look.")
+
+
+@strawberry.enum(description="What a paper is.")
+class PaperKind(enum.Enum):
+    INVOICE = "INVOICE"
+    CREDIT_NOTE = "CREDIT_NOTE"

@@ -33,6 +33,7 @@ from subgraphs.orders.schema.entities import (
     OrderConnection,
 )
 from subgraphs.orders.schema.enums import CaptureMode
+from subgraphs.orders.schema.finance import FinanceMutation, FinanceQuery
 from subgraphs.orders.schema.fulfilment import FulfilmentMutation, FulfilmentQuery, FulfilmentSubscription
 from subgraphs.orders.schema.inputs import (
     CartCreateInput,
@@ -63,7 +64,7 @@ Idempotently = Annotated[
 
 
 @strawberry.type
-class Query(FulfilmentQuery, ReturnQuery):
+class Query(FulfilmentQuery, ReturnQuery, FinanceQuery):
     @strawberry.field(description="A cart; nothing if there is none, or none for this caller.")
     async def cart(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="crt_….")]
@@ -121,7 +122,7 @@ class Query(FulfilmentQuery, ReturnQuery):
 
 
 @strawberry.type
-class Mutation(FulfilmentMutation, ReturnMutation):
+class Mutation(FulfilmentMutation, ReturnMutation, FinanceMutation):
     @strawberry.mutation(description="Starts a cart.")
     async def cart_create(
         self,

@@ -27,6 +27,7 @@ from subgraphs.chassis.peers import PeerFailed
 from subgraphs.chassis.telemetry import logger
 from subgraphs.kernel.clock import Clock
 from subgraphs.kernel.errors import DomainError, InvalidInput
+from subgraphs.kernel.events import PaymentCaptured
 from subgraphs.kernel.money import Money
 from subgraphs.orders.model.checkout import CheckoutSession
 from subgraphs.orders.model.lines import Message
@@ -186,6 +187,8 @@ class Completion:
             saved = await self._save(changed, due_at, session)
             if step in (Step.AUTHORIZE, Step.CAPTURE):
                 await self._note_payment(changed, step, outcome, session)
+            if step is Step.CAPTURE and isinstance(outcome, Done):
+                await self._tell_capture(changed, session)
             if isinstance(outcome, BuyerActs):
                 await self._escalate(changed, outcome, session)
             return saved
@@ -408,6 +411,17 @@ class Completion:
                 at=known.at if known else self._clock.now(),
             ),
             session,
+        )
+
+    async def _tell_capture(self, saga: Saga, session: Session) -> None:
+        fact = PaymentCaptured(
+            payment_id=saga.attempt_id,
+            order_id=saga.order_id,
+            currency=saga.amount.currency,
+            amount_minor=saga.amount.minor,
+        )
+        await self._outbox.append(
+            session, fact, aggregate=f"payment:{saga.attempt_id}", aggregate_version=1, causation=saga.id
         )
 
     async def _checkout(self, saga: Saga, session: Session | None = None) -> CheckoutSession:

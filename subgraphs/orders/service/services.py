@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from subgraphs.orders.service.books import Bookkeeping
 from subgraphs.orders.service.carts import Carts
 from subgraphs.orders.service.checkouts import Checkouts
 from subgraphs.orders.service.completion import Completion
@@ -13,6 +14,7 @@ from subgraphs.orders.service.live import LiveOrders
 from subgraphs.orders.service.orders import Orders
 from subgraphs.orders.service.peers import Loyalty
 from subgraphs.orders.service.returns import Returns
+from subgraphs.orders.service.runs import Runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,8 @@ class Services:
     fulfilments: Fulfilments
     returns: Returns
     errands: Errands
+    books: Bookkeeping
+    runs: Runs
     live: LiveOrders
     completion: Completion
     loyalty: Loyalty

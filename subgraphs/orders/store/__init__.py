@@ -16,7 +16,7 @@ Money is ``{m: Int64, c: "EUR"}`` (below: *money*), instants are dates, identiti
                replaced}], timeline: [happening],
                receipt: {register, no, staff}, adjustments: [{id, kind, at, amount: money}]}
 ``payments``   {_id: pay_, order, checkout, provider, ref, state, authorized: money, captured: money, refunded: money,
-               at}
+               at, settled_in}
 ``sagas``      {_id: sag_, v, checkout, request, request_print, order, number, attempt, provider, token, amount: money,
                hold, provider_ref, progress: {…}, started_at, active, due_at}
 
@@ -38,7 +38,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from subgraphs.chassis.mongo import Database, Document, Index, Session, money_from_doc, money_to_doc
+from subgraphs.chassis.mongo import Database, Document, Index, Session, Update, money_from_doc, money_to_doc
 from subgraphs.kernel.money import Money
 from subgraphs.orders.model.cart import Cart
 from subgraphs.orders.model.checkout import CheckoutSession
@@ -80,10 +80,17 @@ INDEXES: dict[str, Sequence[Index]] = {
         Index(["fulfilments.id"]),
         Index(["fulfilments.location", "status", "placed_at"]),
         Index(["fulfilments.state", "status"]),
+        Index(["adjustments.at"]),
         Index(["_id", "v"]),
     ),
-    PAYMENTS: (Index(["order"]), Index(["checkout"])),
-    SAGAS: (Index(["request"], unique=True), Index(["checkout"]), Index(["active", "due_at"]), Index(["_id", "v"])),
+    PAYMENTS: (Index(["order"]), Index(["checkout"]), Index(["provider", "ref"]), Index(["provider", "at"])),
+    SAGAS: (
+        Index(["started_at"]),
+        Index(["request"], unique=True),
+        Index(["checkout"]),
+        Index(["active", "due_at"]),
+        Index(["_id", "v"]),
+    ),
 }
 
 
@@ -274,6 +281,50 @@ class Store:
     async def payment(self, payment_id: str, session: Session | None = None) -> Payment | None:
         found = await self._payments.find_one({"_id": payment_id}, session=session)
         return None if found is None else payment_from_doc(found)
+
+    async def payments_in(self, order_id: str, session: Session) -> list[Payment]:
+        return [payment_from_doc(row) for row in await self._payments.find({"order": order_id}, session=session)]
+
+    async def payments_with_refs(self, provider: str, refs: Sequence[str], session: Session) -> list[Payment]:
+        """Those the provider knows by these names. One query."""
+        rows = await self._payments.find({"provider": provider, "ref": {"$in": list(refs)}}, session=session)
+        return [payment_from_doc(row) for row in rows]
+
+    async def unsettled(self, provider: str, currency: str, begin: datetime, end: datetime) -> list[Payment]:
+        """Payments of that time with money taken that no file has told of, oldest first."""
+        rows = await self._payments.find(
+            {"provider": provider, "at": {"$gte": begin, "$lt": end}}, sort=[("at", 1), ("_id", 1)]
+        )
+        found = [payment_from_doc(row) for row in rows]
+        return [
+            each
+            for each in found
+            if each.captured.minor and each.captured.currency == currency and each.settled_in is None
+        ]
+
+    async def settle_payments(self, payment_ids: Sequence[str], file_id: str, session: Session) -> None:
+        if payment_ids:
+            await self._payments.bulk_write(
+                [Update({"_id": each}, {"$set": {"settled_in": file_id}}) for each in payment_ids], session=session
+            )
+
+    async def orders_moved(self, begin: datetime, end: datetime) -> list[Order]:
+        """Orders placed, or with money given back, in that time."""
+        within = {"$gte": begin, "$lt": end}
+        placed = await self._orders.find({"placed_at": within})
+        moved = await self._orders.find({"adjustments.at": within})
+        return [order_from_doc(row) for row in {row["_id"]: row for row in [*placed, *moved]}.values()]
+
+    async def newest_sagas(self, active: bool | None, limit: int, before: tuple[datetime, str] | None) -> list[Saga]:
+        """Newest first, those before the (started at, identity) given."""
+        matching: Document = {} if active is None else {"active": active}
+        if before is not None:
+            matching["started_at"] = {"$lte": before[0]}
+        rows = await self._sagas.find(matching, sort=[("started_at", -1), ("_id", -1)], limit=limit + 50)
+        sagas = [saga_from_doc(row) for row in rows]
+        if before is not None:
+            sagas = [saga for saga in sagas if (saga.started_at, saga.id) < before]
+        return sagas[:limit]
 
     async def put_payment(self, payment: Payment, session: Session) -> None:
         await self._payments.replace_one({"_id": payment.id}, payment_to_doc(payment), upsert=True, session=session)
@@ -656,6 +707,7 @@ def payment_to_doc(payment: Payment) -> Document:
         "captured": money_to_doc(payment.captured),
         "refunded": money_to_doc(payment.refunded),
         "at": payment.at,
+        "settled_in": payment.settled_in,
     }
 
 
@@ -671,6 +723,7 @@ def payment_from_doc(document: Mapping[str, Any]) -> Payment:
         captured=money_from_doc(document["captured"]),
         refunded=money_from_doc(document["refunded"]),
         at=document["at"],
+        settled_in=document.get("settled_in"),
     )
 
 

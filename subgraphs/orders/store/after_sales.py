@@ -91,6 +91,11 @@ class AfterSales:
         """All of an order, done or not."""
         return [_errand_from_doc(row) for row in await self._errands.find({"order": order_id}, session=session)]
 
+    async def refunds_of(self, order_ids: Sequence[str], session: Session) -> list[Errand]:
+        """The refunds of these orders, made or wanted. One query."""
+        rows = await self._errands.find({"order": {"$in": list(order_ids)}}, session=session)
+        return [errand for errand in map(_errand_from_doc, rows) if errand.kind == "REFUND"]
+
     async def due_errands(self, now: datetime, limit: int) -> list[Errand]:
         """Those nobody is on, longest waiting first."""
         rows = await self._errands.find({"done": False, "due_at": {"$lte": now}}, sort=[("due_at", 1)], limit=limit)
