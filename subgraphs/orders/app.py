@@ -48,7 +48,7 @@ def assemble(resources: Resources, faults: FaultPoints) -> Services:
     after_sales = AfterSales(resources.database)
     errands = Errands(kept, after_sales, resources.outbox, resources.clock, providers, faults)
     fulfilments = Fulfilments(
-        kept, resources.outbox, resources.idempotency, resources.clock, inventory, errands, cursors
+        kept, resources.outbox, resources.idempotency, resources.clock, inventory, errands, cursors, faults
     )
     return Services(
         carts=Carts(kept, resources.idempotency, resources.clock, catalog),

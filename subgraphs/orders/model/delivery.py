@@ -244,5 +244,7 @@ class Fulfilment:
     """What the buyer shows at the counter, once it waits there."""
     code_tries: int = 0
     """How often a wrong one was shown."""
+    rerouting: bool = False
+    """Rejected, and stock elsewhere is being asked for."""
     replaced: bool = False
     """Rejected, and what was to be done about it is done."""

@@ -92,13 +92,17 @@ def move(
     fulfilments = tuple(new for each in order.fulfilments for new in (parts if each.id == fulfilment_id else [each]))
     changed = replace(
         order,
-        version=order.version + 1,
+        # A version for each change of a fulfilment that is told.
+        version=order.version + len(parts),
         fulfilments=fulfilments,
         timeline=(*order.timeline, replace(happening, type=f"FULFILMENT_{to}")),
     )
     if to in LEAVES:
         changed = _fulfilled(changed, moved.lines)
-    return Moved(replace(changed, status=status_of(changed)), moved, _facts(order, part, moved))
+    facts = _facts(order, part, moved)
+    if behind is not None:
+        facts = (_changed(order, behind, behind.state), *facts)
+    return Moved(replace(changed, status=status_of(changed)), moved, facts)
 
 
 def status_of(order: Order) -> OrderStatus:
@@ -127,7 +131,7 @@ def planned_elsewhere(order: Order, rejected: Fulfilment, replacements: Sequence
     where = ", ".join(part.location_id for part in replacements)
     changed = replace(
         order,
-        version=order.version + 1,
+        version=order.version + len(replacements),
         fulfilments=(*order.fulfilments, *replacements),
         timeline=(*order.timeline, Happening(at, "REROUTED", "galleria", f"from {rejected.location_id} to {where}")),
     )

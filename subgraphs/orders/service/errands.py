@@ -169,6 +169,10 @@ class Errands:
             _log.warning("errand's answer lost", errand=errand.id, tries=errand.tries + 1, error=type(lost).__name__)
             await self._after.put_off(errand.id, again)
             return
+        except Exception:  # noqa: BLE001 - whatever it is, it belongs to this errand: the others go on
+            _log.exception("errand failed", errand=errand.id, tries=errand.tries + 1)
+            await self._after.put_off(errand.id, again)
+            return
         self._faults.fault("after_errand")
         try:
             await self._store.database.transact(lambda session: self._record(errand, session))
@@ -181,7 +185,8 @@ class Errands:
         )
         match errand.kind:
             case "CAPTURE":
-                await provider.capture(payment.id)
+                if (await provider.capture(payment.id)).state != "CAPTURED":
+                    raise AnswerMissing
             case "VOID":
                 await provider.void(payment.id, errand.amount)
             case "REFUND":

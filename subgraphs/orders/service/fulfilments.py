@@ -5,7 +5,7 @@ Every move is one transaction: the order at its next version, the facts in the o
 
 A location that rejects is replaced. The worker reserves and commits the rejected units anew, without a location that has
 rejected this order already, and plans a fulfilment for each that gives; the order, its buyer and its money know nothing of
-it. What is to be collected is not sent elsewhere behind the buyer's back, and after ``REJECTIONS_MAX`` rejections a person
+it; until it is done the order cannot be cancelled. What is to be collected is not sent elsewhere behind the buyer's back, and after ``REJECTIONS_MAX`` rejections a person
 must look: then the order says ``NEEDS_ATTENTION``.
 """
 
@@ -46,6 +46,7 @@ from subgraphs.orders.model.order import Order
 from subgraphs.orders.model.refusals import IllegalTransition
 from subgraphs.orders.service.access import may_see_order, once
 from subgraphs.orders.service.errands import Errands
+from subgraphs.orders.service.faults import FaultPoints
 from subgraphs.orders.service.peers import HoldGone, Inventory, Short
 from subgraphs.orders.store import Store
 
@@ -78,7 +79,9 @@ class Fulfilments:
         inventory: Inventory,
         errands: Errands,
         cursors: CursorCodec,
+        faults: FaultPoints,
     ) -> None:
+        self._faults = faults
         self._store = store
         self._outbox = outbox
         self._idempotency = idempotency
@@ -204,6 +207,8 @@ class Fulfilments:
 
         async def body(session: Session, claim: Claim) -> Payload:
             before = await self._own(principal, order_id, session)
+            if any(part.rerouting for part in before.fulfilments):
+                raise RequestInFlight("a part of it is just being sent from elsewhere; try again", 500)
             if before.status == "CANCELED" or any(part.state in LEFT for part in before.fulfilments):
                 raise IllegalTransition(before.status, "CANCELED", ())
             order, facts, now = before, list[Event](), self._clock.now()
@@ -260,7 +265,14 @@ class Fulfilments:
                 order, part, "the buyer chose the place" if part.method in COLLECTED else "rejected often"
             )
             return
+        # From here on the order cannot be cancelled until the stock elsewhere is its own, or is not: what is committed for
+        # an order that does not know of it would never be freed.
+        if not part.rerouting:
+            marked = _with(order, replace(part, rerouting=True))
+            await self._store.database.transact(lambda session: self._save(order, marked, (), session))
+            order = marked
         key = f"reroute:{part.id}"
+        self._faults.fault("rerouting")
         try:
             hold = await self._inventory.reserve(
                 order.id,
@@ -279,16 +291,19 @@ class Fulfilments:
         except HoldGone:
             await self._attend(order, part, "the stock elsewhere was not kept")
             return
+        self._faults.fault("after_reroute")
         now = self._clock.now()
-        planned = moves.planned_elsewhere(_replaced(order, part), part, _fulfilments(order, part, hold, now), now)
+        seen_to = _with(order, replace(part, rerouting=False, replaced=True))
+        planned = moves.planned_elsewhere(
+            replace(seen_to, version=order.version), part, _fulfilments(order, part, hold, now), now
+        )
         await self._store.database.transact(lambda session: self._save(order, planned.order, planned.facts, session))
 
     async def _attend(self, order: Order, part: Fulfilment, why: str) -> None:
         """Nobody but a person can help: the order says so, once."""
         now = self._clock.now()
         noted = replace(
-            _replaced(order, part),
-            version=order.version + 1,
+            _with(order, replace(part, rerouting=False, replaced=True)),
             timeline=(*order.timeline, Happening(now, "NEEDS_ATTENTION", "galleria", why)),
         )
         _log.error("an order needs attention", order=order.id, fulfilment=part.id, reason=why)
@@ -348,20 +363,16 @@ class Fulfilments:
 
 
 def _addressed(order: Order, facts: Sequence[Event]) -> list[tuple[Event, str, int]]:
-    """Facts with the aggregate each is told of: the order's own, or the goods of one fulfilment."""
-    return [
-        (
-            fact,
-            f"goods:{fact.fulfilment_id}" if isinstance(fact, GoodsLeft | GoodsFreed) else f"{_of(fact)}:{order.id}",
-            order.version,
-        )
-        for fact in facts
-    ]
-
-
-def _of(fact: Event) -> str:
-    assert isinstance(fact, FulfilmentChanged), "what else a move tells"
-    return "order"
+    """Facts with the aggregate each is told of: the order's own at its latest versions, or the goods of a fulfilment."""
+    version = order.version - sum(isinstance(fact, FulfilmentChanged) for fact in facts)
+    news: list[tuple[Event, str, int]] = []
+    for fact in facts:
+        if isinstance(fact, GoodsLeft | GoodsFreed):
+            news.append((fact, f"goods:{fact.fulfilment_id}", order.version))
+        else:
+            version += 1
+            news.append((fact, f"order:{order.id}", version))
+    return news
 
 
 def _with_code(moved: Moved) -> Moved:
@@ -371,9 +382,10 @@ def _with_code(moved: Moved) -> Moved:
     return replace(moved, order=replace(moved.order, fulfilments=parts), fulfilment=part)
 
 
-def _replaced(order: Order, part: Fulfilment) -> Order:
-    parts = tuple(replace(each, replaced=True) if each.id == part.id else each for each in order.fulfilments)
-    return replace(order, fulfilments=parts)
+def _with(order: Order, part: Fulfilment) -> Order:
+    """The order at its next version, with that fulfilment as it is now."""
+    parts = tuple(part if each.id == part.id else each for each in order.fulfilments)
+    return replace(order, version=order.version + 1, fulfilments=parts)
 
 
 def _fulfilments(order: Order, part: Fulfilment, hold: Hold, now: datetime) -> list[Fulfilment]:

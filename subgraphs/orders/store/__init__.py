@@ -13,7 +13,7 @@ Money is ``{m: Int64, c: "EUR"}`` (below: *money*), instants are dates, identiti
                tax: [{jurisdiction, rate_ppm, base: money, amount: money, included, line}],
                fulfilments: [{id, method, state, location, lines: [{line, sku, q}], promised_by,
                tracking: {carrier, number, url}, happenings: [happening], reservation, code, code_tries,
-               replaced}], timeline: [happening],
+               rerouting, replaced}], timeline: [happening],
                receipt: {register, no, staff}, adjustments: [{id, kind, at, amount: money}]}
 ``payments``   {_id: pay_, order, checkout, provider, ref, state, authorized: money, captured: money, refunded: money,
                at, settled_in}
@@ -197,27 +197,27 @@ class Store:
 
     async def rejected_orders(self, statuses: Sequence[str], limit: int) -> list[Order]:
         """Orders in these states with a rejected fulfilment that nobody has seen to."""
-        rows = await self._orders.find({"fulfilments.state": "REJECTED", "status": {"$in": list(statuses)}})
-        found = [order_from_doc(row) for row in rows]
-        unseen = [
-            order
-            for order in found
-            if any(part.state == "REJECTED" and not part.replaced for part in order.fulfilments)
-        ]
-        return unseen[:limit]
+        unseen = {"$elemMatch": {"state": "REJECTED", "replaced": False}}
+        rows = await self._orders.find(
+            {"fulfilments.state": "REJECTED", "status": {"$in": list(statuses)}, "fulfilments": unseen}, limit=limit
+        )
+        return [order_from_doc(row) for row in rows]
 
     async def count_code_try(self, fulfilment_id: str) -> None:
-        """One wrong code more; outside the move that it refuses."""
-        found = await self._orders.find_one({"fulfilments.id": fulfilment_id})
-        if found is None:
-            return
-        order = order_from_doc(found)
-        parts = tuple(
-            replace(part, code_tries=part.code_tries + 1) if part.id == fulfilment_id else part
-            for part in order.fulfilments
-        )
-        counted = replace(order, version=order.version + 1, fulfilments=parts)
-        await self._orders.replace_one({"_id": order.id, "v": order.version}, order_to_doc(counted))
+        """One wrong code more; outside the move that it refuses, and counted whatever else changes the order."""
+        counted = False
+        while not counted:
+            found = await self._orders.find_one({"fulfilments.id": fulfilment_id})
+            if found is None:
+                return
+            order = order_from_doc(found)
+            parts = tuple(
+                replace(part, code_tries=part.code_tries + 1) if part.id == fulfilment_id else part
+                for part in order.fulfilments
+            )
+            changed = replace(order, version=order.version + 1, fulfilments=parts)
+            written = await self._orders.replace_one({"_id": order.id, "v": order.version}, order_to_doc(changed))
+            counted = written.modified == 1
 
     async def newest_orders(
         self, query: OrderQuery, limit: int, after: tuple[datetime, str] | None = None
@@ -604,6 +604,7 @@ def order_to_doc(order: Order) -> Document:
                 "reservation": part.reservation_id,
                 "code": part.pickup_code,
                 "code_tries": part.code_tries,
+                "rerouting": part.rerouting,
                 "replaced": part.replaced,
             }
             for part in order.fulfilments
@@ -680,6 +681,7 @@ def order_from_doc(document: Mapping[str, Any]) -> Order:
                 reservation_id=part.get("reservation"),
                 pickup_code=part.get("code"),
                 code_tries=int(part.get("code_tries", 0)),
+                rerouting=part.get("rerouting", False),
                 replaced=part.get("replaced", False),
             )
             for part in document["fulfilments"]

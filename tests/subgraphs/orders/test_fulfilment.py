@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from typing import Any
 
@@ -144,6 +145,8 @@ async def test_a_part_may_leave_before_the_rest(shop: Shop) -> None:
     part = await move(shop, whole, "SHIPPED", lines=[{"orderLineId": line, "quantity": 1}])
     assert part["errors"] == []
     assert part["fulfilment"]["order"]["status"] == "PARTIALLY_FULFILLED"
+    told = [data["fulfilment_id"] for kind, data in await shop.facts(order["id"]) if kind == "fulfilment.changed"]
+    assert told[-2:] == [whole, part["fulfilment"]["id"]]
     states = {(one["state"], one["lines"][0]["quantity"]) for one in (await seen(shop, order["id"]))["fulfilments"]}
     assert states == {("PACKED", 1), ("SHIPPED", 1)}
     await move(shop, whole, "SHIPPED")
@@ -228,6 +231,45 @@ async def test_what_a_location_rejects_is_sent_from_elsewhere(shop: Shop) -> Non
     left = next(data for kind, data in facts if kind == "fulfilment.goods_left")
     assert freed["reservation_id"] != left["reservation_id"]
     assert {held.order_id for held in shop.peer.committed()} == {order["id"]}
+
+
+@pytest.mark.parametrize("point", ["rerouting", "after_reroute"])
+async def test_an_order_is_not_cancelled_behind_the_back_of_who_sends_it_from_elsewhere(shop: Shop, point: str) -> None:
+    order = await bought(shop)
+    await move(shop, order["fulfilments"][0]["id"], "REJECTED")
+    shop.faults.arm(point)
+    with pytest.raises(BaseException, match=point):
+        await shop.services.fulfilments.reroute()
+    refused = (await shop.ask(CANCEL, {"id": order["id"], "key": key()}))["orderCancel"]
+    assert [error["__typename"] for error in refused["errors"]] == ["RequestInFlight"]
+    assert await shop.services.fulfilments.reroute() == 1
+    assert (await shop.ask(CANCEL, {"id": order["id"], "key": key()}))["orderCancel"]["errors"] == []
+    freed = [data["reservation_id"] for kind, data in await shop.facts(order["id"]) if kind == "fulfilment.goods_freed"]
+    assert sorted(freed) == sorted(held.id for held in shop.peer.committed())
+
+
+async def test_guesses_of_a_code_are_counted_even_at_once(shop: Shop) -> None:
+    order = await bought(shop, **COLLECTED)
+    part = order["fulfilments"][0]["id"]
+    await move(shop, part, *READY)
+    code = (await seen(shop, order["id"]))["fulfilments"][0]["pickupCode"]
+    wrong = f"{(int(code) + 1) % 10**6:06}"
+    await asyncio.gather(*(move(shop, part, "HANDED_OVER", code=wrong) for _ in range(5)))
+    assert (await move(shop, part, "HANDED_OVER", code=code))["errors"][0]["__typename"] == "Forbidden"
+
+
+async def test_a_provider_that_breaks_keeps_nobody_else_waiting(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    orders = [await bought(shop, lines=[{"sku": "TEE-RED-M", "quantity": 1}]) for _ in range(2)]
+    for order in orders:
+        await move(shop, order["fulfilments"][0]["id"], *SHIPPED)
+    ledger = shop.database.collection("sandbox_ledger")
+    broken = orders[0]["id"]
+    payment = await shop.database.collection("payments").find_one({"order": broken})
+    assert payment is not None
+    await ledger.update_one({"_id": payment["_id"]}, {"$set": {"state": "DECLINED"}})
+    assert await shop.services.errands.run_due() == 2
+    assert (await seen(shop, orders[1]["id"]))["payments"][0]["state"] == "CAPTURED"
+    assert (await seen(shop, broken))["payments"][0]["state"] == "AUTHORIZED"
 
 
 async def test_what_nobody_can_send_waits_for_a_person(shop: Shop) -> None:
