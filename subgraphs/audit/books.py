@@ -13,8 +13,8 @@ from subgraphs.chassis.mongo import Database, Document, Mongo, Session
 
 COLLECTIONS: Mapping[str, tuple[str, ...]] = {
     "catalog": ("prices", "price_lists", "rates"),
-    "inventory": ("stock", "movements", "reservations", "receipts", "returned"),
-    "orders": ("checkouts", "orders", "payments", "sagas", "sandbox_ledger"),
+    "inventory": ("stock", "movements", "reservations", "receipts", "returned", "transfers"),
+    "orders": ("checkouts", "orders", "payments", "sagas", "sandbox_ledger", "journal", "documents"),
     "customers": (),
     "loyalty": ("accounts", "ledger"),
 }

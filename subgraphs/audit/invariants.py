@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from subgraphs.audit import messages, points, sales, stock
+from subgraphs.audit import ledger, messages, points, sales, stock
 from subgraphs.audit.books import Books, Finding, Tally
 
 
@@ -22,14 +22,16 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant("I1", "stock levels: signs, no more promised than there is, free is the sum", stock.levels),
     Invariant("I2", "held lines are reserved, committed lines allocated", stock.holds),
     Invariant("I3", "movements add up to levels, and to what became of each reservation", stock.movements),
-    Invariant("I4", "transfers conserve stock", None),
+    Invariant(
+        "I4", "transfers conserve stock: what left is on its way or has come, what is missing has a name", stock.moved
+    ),
     Invariant("I5", "a confirmed order has one live payment and one committed reservation, and back", sales.confirmed),
     Invariant("I6", "no money is promised without an order or a running saga", sales.authorized),
     Invariant("I7", "an order's total is the sum of its parts", sales.totals),
     Invariant("I8", "refunded <= captured <= authorized", sales.taken),
     Invariant("I9", "balances are sums of gapless ledgers, an order earns once", points.ledger),
     Invariant("I10", "a mandate's spending stays within its limit", None),
-    Invariant("I11", "journal batches balance", None),
+    Invariant("I11", "journal entries balance, without gaps, one a fact", ledger.journal),
     Invariant("I12", "a line was sold at a price that was in force or quoted", sales.prices),
     Invariant("I13", "an idempotency key has one effect", messages.keys),
     Invariant("I14", "outboxes have no gaps, every event is heard once by each consumer", messages.events),

@@ -71,6 +71,30 @@ def movements(books: Books, tally: Tally) -> None:
     _of_returns(books, rows, tally)
 
 
+def moved(books: Books, tally: Tally) -> None:
+    """A transfer's movements are what its state says: nothing for a draft; what left; what came and what is missing."""
+    rows: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for row in books.rows("inventory", "movements"):
+        if row["cause"] in ("TRANSFER_OUT", "TRANSFER_IN", "VARIANCE"):
+            rows[str(row["ref"])][f"{row['cause']} {row['sku']} {row['loc']}"] += row["on"]
+    for transfer in tally.over(books.rows("inventory", "transfers")):
+        wanted = Counter[str]()
+        for line in transfer["lines"]:
+            if transfer["state"] in ("IN_TRANSIT", "RECEIVED"):
+                wanted[f"TRANSFER_OUT {line['sku']} {transfer['from']}"] -= line["q"]
+            if transfer["state"] == "RECEIVED":
+                wanted[f"TRANSFER_IN {line['sku']} {transfer['to']}"] += line["q"]
+                if line["got"] != line["q"]:
+                    wanted[f"VARIANCE {line['sku']} {transfer['to']}"] += line["got"] - line["q"]
+        found = rows.pop(transfer["_id"], Counter[str]())
+        tally.unless(
+            dict(found) == dict(wanted),
+            f"{transfer['_id']}: is {transfer['state']}, its movements are {dict(found)} and not {dict(wanted)}",
+        )
+    for identity in sorted(rows):
+        tally.unless(False, f"{identity}: movements of a transfer that does not exist")
+
+
 def lapsed(books: Books, tally: Tally) -> None:
     """No reservation is held for longer than the sweeper's five seconds beyond its time."""
     for reservation in books.rows("inventory", "reservations"):

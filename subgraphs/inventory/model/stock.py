@@ -23,6 +23,15 @@ class Cause(Enum):
     GOODS_FREED = "GOODS_FREED"
     RETURN = "RETURN"
     QUARANTINE = "QUARANTINE"
+    TRANSFER_OUT = "TRANSFER_OUT"
+    TRANSFER_IN = "TRANSFER_IN"
+    VARIANCE = "VARIANCE"
+    EXPECT = "EXPECT"
+    COUNT = "COUNT"
+
+
+PHYSICAL = frozenset({Cause.POS_SALE, Cause.COUNT, Cause.VARIANCE})
+"""What has happened to the goods themselves, whatever was promised of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +119,9 @@ class StockLevel:
         """Units on their way, expected or not."""
         return sum(item.quantity for item in self.inbound)
 
-    def moved(self, delta: Delta, at: datetime) -> StockLevel:
-        """The level after one movement. On hand below zero (goods a counter sold unseen) raises the flag; a level
-        that is back at zero or above loses it."""
+    def moved(self, delta: Delta, at: datetime, *, physical: bool = False) -> StockLevel:
+        """The level after one movement. Goods that are gone although they were promised, or were never booked, raise the
+        flag (``physical``: a counter sold them, a count did not find them); a level that has what it promises loses it."""
         on_hand = self.on_hand + delta.on_hand
         return replace(
             self,
@@ -120,10 +129,23 @@ class StockLevel:
             reserved=self.reserved + delta.reserved,
             allocated=self.allocated + delta.allocated,
             quarantined=self.quarantined + delta.quarantined,
-            negative_flagged=on_hand < 0 or (self.negative_flagged and _overdrawn(self, delta)),
+            negative_flagged=on_hand < 0 or ((self.negative_flagged or physical) and _overdrawn(self, delta)),
             version=self.version + 1,
             updated_at=at,
         )
+
+    def expecting(self, eta: datetime | None, units: int, at: datetime) -> StockLevel:
+        """The level with so many units more on their way, or, below zero, with the oldest expected ones come."""
+        inbound = list(self.inbound)
+        if units > 0 and eta is not None:
+            inbound.append(Inbound(units, eta))
+        left = -units
+        while left > 0 and inbound:
+            first = inbound.pop(0)
+            if first.quantity > left:
+                inbound.insert(0, replace(first, quantity=first.quantity - left))
+            left -= first.quantity
+        return replace(self.moved(Delta(), at), inbound=tuple(inbound))
 
     def keeping(self, units: int, channel: str | None, at: datetime) -> StockLevel:
         """The level with other safety stock, or with so many units kept from one channel."""

@@ -86,6 +86,9 @@ class PosIngestPayload:
     next_expected_sequence: int = strawberry.field(
         default=0, description="The lowest batch number not yet received; 0 if the batch was refused."
     )
+    missing_sequences: list[int] = strawberry.field(
+        default_factory=list, description="Batches that have not come although later ones have; at most 100."
+    )
     errors: list[InventoryError] = strawberry.field(default_factory=list, description="Why not.")
 
 

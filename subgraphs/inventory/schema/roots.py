@@ -48,6 +48,8 @@ from subgraphs.inventory.schema.places import LocationConnection, LocationEdge, 
 from subgraphs.inventory.schema.quarantine import QuarantineMutation
 from subgraphs.inventory.schema.replenishment import ReplenishmentMutation, ReplenishmentQuery
 from subgraphs.inventory.schema.safety import SafetyMutation
+from subgraphs.inventory.schema.transfers import TransferMutation, TransferQuery
+from subgraphs.inventory.schema.watching import WatchingQuery, WatchingSubscription
 from subgraphs.inventory.service.inventory import CounterSale, Held, Hold, may_see_units
 from subgraphs.inventory.service.live import Selector
 from subgraphs.kernel.errors import DomainError
@@ -58,7 +60,7 @@ After = Annotated[str | None, strawberry.argument(description="Cursor of the ite
 
 
 @strawberry.type
-class Query(ReplenishmentQuery):
+class Query(ReplenishmentQuery, TransferQuery, WatchingQuery):
     @strawberry.field(description="A location by identity; null if there is none.")
     async def location(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="loc_….")]
@@ -178,7 +180,7 @@ class Query(ReplenishmentQuery):
 
 
 @strawberry.type
-class Mutation(ReplenishmentMutation, SafetyMutation, QuarantineMutation):
+class Mutation(ReplenishmentMutation, SafetyMutation, QuarantineMutation, TransferMutation):
     @strawberry.federation.mutation(
         description="Sets units aside: nobody else can buy them until the hold ends. All lines, or none.",
         authenticated=True,
@@ -273,6 +275,7 @@ class Mutation(ReplenishmentMutation, SafetyMutation, QuarantineMutation):
             duplicates=done.duplicates,
             negative_on_hand=[StockLevelType.of(level, places) for level in done.negative],
             next_expected_sequence=done.next_sequence,
+            missing_sequences=list(done.missing),
         )
 
     @strawberry.federation.mutation(
@@ -305,7 +308,7 @@ class Mutation(ReplenishmentMutation, SafetyMutation, QuarantineMutation):
 
 
 @strawberry.type
-class Subscription:
+class Subscription(WatchingSubscription):
     @strawberry.subscription(
         directives=[Live(items="availability", key="sku", kind="kind", resume="resumeToken")],
         description="Availability of SKUs as it is, then as it changes. Without inventory:read, only changes of "

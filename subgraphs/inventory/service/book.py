@@ -17,13 +17,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from subgraphs.chassis.group_commit import GroupCommit
 from subgraphs.chassis.idempotency import Claim, Idempotency, Payload
 from subgraphs.chassis.mongo import DuplicateKey, Session
 from subgraphs.chassis.outbox import Outbox
 from subgraphs.inventory.model.reservations import Reservation, ReservationState
-from subgraphs.inventory.model.stock import Cause, Delta, Movement, StockLevel, level_id
+from subgraphs.inventory.model.stock import PHYSICAL, Cause, Delta, Movement, StockLevel, level_id
 from subgraphs.inventory.store import Receipt, Register, Store
 from subgraphs.kernel.clock import Clock
 from subgraphs.kernel.errors import DomainError, IdempotencyConflict, NotFound
@@ -42,7 +43,7 @@ GROUP_COMMANDS_MAX = 64
 REPEATS_MAX = 3
 _LINE = "stock"
 # Causes that may take more than is free: the goods have left the shop, or more is kept back than is there.
-_UNGUARDED = frozenset({Cause.POS_SALE, Cause.ADJUST, Cause.SAFETY})
+_UNGUARDED = frozenset({Cause.ADJUST, Cause.SAFETY}) | PHYSICAL
 
 _NEWS: Mapping[
     ReservationState, type[ReservationHeld | ReservationCommitted | ReservationReleased | ReservationExpired]
@@ -103,7 +104,13 @@ class Desk:
 
     def move(self, sku: str, location_id: str, delta: Delta, cause: Cause, ref: str | None) -> StockLevel:
         """Changes a level and writes its movement."""
-        return self._write(self.level(sku, location_id).moved(delta, self.clock.now()), delta, cause, ref)
+        level = self.level(sku, location_id).moved(delta, self.clock.now(), physical=cause in PHYSICAL)
+        return self._write(level, delta, cause, ref)
+
+    def expect(self, sku: str, location_id: str, eta: datetime | None, units: int) -> StockLevel:
+        """Units are on their way to a level, or, below zero, on it no more: a movement of no units, as a version needs one."""
+        level = self.level(sku, location_id).expecting(eta, units, self.clock.now())
+        return self._write(level, Delta(), Cause.EXPECT, None)
 
     def keep_back(self, sku: str, location_id: str, units: int, channel: str | None) -> StockLevel:
         """Sets a level's safety stock or what it keeps from a channel: a movement of no units, as a version needs one."""

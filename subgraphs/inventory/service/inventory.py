@@ -41,11 +41,13 @@ from subgraphs.inventory.service.book import Command, Desk, StockBook
 from subgraphs.inventory.service.dispatch import Dispatch
 from subgraphs.inventory.service.goods import Goods
 from subgraphs.inventory.service.live import AvailabilityFeed
+from subgraphs.inventory.service.low_stock import LowStock
 from subgraphs.inventory.service.places import Places
 from subgraphs.inventory.service.quarantine import Quarantine
 from subgraphs.inventory.service.replenishment import Replenishment
 from subgraphs.inventory.service.rights import READ, SELL, WRITE, require
 from subgraphs.inventory.service.safety import Safety
+from subgraphs.inventory.service.transfers import Transfers
 from subgraphs.inventory.store import (
     Receipt,
     Register,
@@ -111,6 +113,8 @@ class Ingested:
     duplicates: int
     negative: tuple[StockLevel, ...]
     next_sequence: int
+    missing: tuple[int, ...] = ()
+    """Batches that have not come although later ones have."""
 
 
 class Inventory:
@@ -134,6 +138,8 @@ class Inventory:
         self.quarantine = Quarantine(self.book, idempotency)
         self.goods = Goods(self.book, Returns(store.database), self.places, clock)
         self.replenishment = Replenishment(store, self.places, idempotency, clock)
+        self.transfers = Transfers(store, self.book, self.places, idempotency, clock)
+        self.low_stock = LowStock(store, hub, cursors, clock)
         self.feed = AvailabilityFeed(hub, self.availability, cursors, clock)
         self._idempotency = idempotency
         self._cursors = cursors
@@ -461,6 +467,7 @@ class Inventory:
                 "duplicates": len(sales) - len(fresh),
                 "negative": [level_to_doc(level) for level in negative],
                 "next": reached.sequence + 1,
+                "missing": list(reached.missing),
             }
 
         outcome = await self.book.submit(
@@ -478,6 +485,7 @@ class Inventory:
             payload["duplicates"],
             tuple(level_from_doc(doc) for doc in payload["negative"]),
             payload["next"],
+            tuple(payload.get("missing", ())),
         )
 
     async def hear_counter_sale(self, session: Session, envelope: Envelope) -> None:

@@ -24,6 +24,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -46,6 +47,7 @@ from subgraphs.inventory.model.reservations import HeldLine, Reservation, Reserv
 from subgraphs.inventory.model.sourcing import FulfilmentMethod
 from subgraphs.inventory.model.stock import Inbound, Movement, StockLevel
 
+MISSING_MAX = 100
 LOCATIONS, STOCK, MOVEMENTS = "locations", "stock", "movements"
 RESERVATIONS, REGISTERS, RECEIPTS = "reservations", "registers", "receipts"
 
@@ -53,7 +55,7 @@ RESERVATIONS, REGISTERS, RECEIPTS = "reservations", "registers", "receipts"
 # filter names nothing else, or nothing but what one index holds; otherwise it reads the whole collection.
 INDEXES: dict[str, Sequence[Index]] = {
     LOCATIONS: (Index(["code"], unique=True),),
-    STOCK: (Index(["sku"]), Index(["loc", "sku"]), Index(["_id", "v", "free"])),
+    STOCK: (Index(["sku"]), Index(["loc", "sku"]), Index(["neg", "loc"]), Index(["_id", "v", "free"])),
     MOVEMENTS: (Index(["sku", "loc", "v"], unique=True),),
     RESERVATIONS: (Index(["state", "exp"]), Index(["by", "state"]), Index(["_id", "state", "v"])),
     REGISTERS: (),
@@ -86,6 +88,14 @@ class Register:
     location_id: str
     sequence: int = 0
     ahead: tuple[int, ...] = ()
+
+    @property
+    def missing(self) -> tuple[int, ...]:
+        """Batches that have not come although later ones have; at most ``MISSING_MAX``."""
+        if not self.ahead:
+            return ()
+        found = (n for n in range(self.sequence + 1, self.ahead[-1]) if n not in set(self.ahead))
+        return tuple(itertools.islice(found, MISSING_MAX))
 
     def heard(self, sequence: int) -> Register:
         """The register after a batch, in whatever order batches arrive."""
@@ -143,6 +153,10 @@ def location_from_doc(doc: Mapping[str, Any]) -> Location:
     )
 
 
+def _inbound_to_doc(level: StockLevel) -> list[Document]:
+    return [{"q": item.quantity, "eta": item.eta, "conf": item.confidence} for item in level.inbound]
+
+
 def level_to_doc(level: StockLevel) -> Document:
     """The document of a level."""
     return {
@@ -156,7 +170,7 @@ def level_to_doc(level: StockLevel) -> Document:
         "free": level.free,
         "qua": level.quarantined,
         "keep": _kept_to_doc(level),
-        "inb": [{"q": item.quantity, "eta": item.eta, "conf": item.confidence} for item in level.inbound],
+        "inb": _inbound_to_doc(level),
         "neg": level.negative_flagged,
         "v": level.version,
         "at": level.updated_at,
@@ -357,6 +371,7 @@ class Store:
                             "at": after.updated_at,
                             "saf": after.safety,
                             "keep": _kept_to_doc(after),
+                            "inb": _inbound_to_doc(after),
                         },
                     },
                 )
@@ -423,6 +438,38 @@ class Store:
         """The stored ``free`` of every level, by identity: for the audit."""
         docs = await self._stock.find({}, projection={"free": 1}, session=session)
         return {doc["_id"]: doc["free"] for doc in docs}
+
+    async def on_hand_since(
+        self, skus: Sequence[str], location_id: str, since: datetime, *, session: Session
+    ) -> dict[str, int]:
+        """How much of each SKU has come to or gone from a location after that moment. One query."""
+        rows = await self._movements.find(
+            {"sku": {"$in": list(skus)}, "loc": location_id, "at": {"$gt": since}},
+            projection={"sku": 1, "on": 1},
+            session=session,
+        )
+        found: dict[str, int] = {}
+        for row in rows:
+            found[row["sku"]] = found.get(row["sku"], 0) + int(row["on"])
+        return found
+
+    async def all_registers(self, location_id: str | None) -> list[Register]:
+        """Registers that were ever heard of, by identity."""
+        chosen: Document = {} if location_id is None else {"loc": location_id}
+        rows = await self._registers.find(chosen, sort=[("_id", ASCENDING)])
+        return [Register(row["_id"], row["loc"], int(row["seq"]), tuple(row["ahead"])) for row in rows]
+
+    async def low(self, location_ids: Sequence[str], threshold: int, limit: int) -> list[StockLevel]:
+        """Levels of which at most so many may still be sold, by identity; at these locations, if any are named."""
+        chosen: Document = {"free": {"$lte": threshold}}
+        if location_ids:
+            chosen["loc"] = {"$in": list(location_ids)}
+        return [level_from_doc(doc) for doc in await self._stock.find(chosen, sort=[("_id", ASCENDING)], limit=limit)]
+
+    async def flagged(self, location_id: str | None, limit: int) -> list[StockLevel]:
+        """Levels that are overdrawn, by identity."""
+        chosen: Document = {"neg": True} if location_id is None else {"neg": True, "loc": location_id}
+        return [level_from_doc(doc) for doc in await self._stock.find(chosen, sort=[("_id", ASCENDING)], limit=limit)]
 
     async def all_movements(self, session: Session) -> list[Document]:
         """Sums and count of the movements of every level, as ``{_id: {sku, loc}, on, rsv, alc, qua, n, v}``."""

@@ -64,6 +64,15 @@ def _inventory() -> Rows:
             reservation("rsv_sold", "COMMITTED", "ord_1"),
             reservation("rsv_held", "HELD", None),
         ],
+        ("inventory", "transfers"): [
+            {
+                "_id": "trf_1",
+                "state": "DRAFT",
+                "from": "loc_1",
+                "to": "loc_2",
+                "lines": [{"sku": "LAMP", "q": 1, "got": 0}],
+            }
+        ],
         ("inventory", "idem"): [
             {"_id": f"service:orders|reserve|key-{name}", "state": "DONE", "payload": {"reservation": {"_id": name}}}
             for name in ("rsv_sold", "rsv_held")
@@ -74,6 +83,14 @@ def _inventory() -> Rows:
 def _orders() -> Rows:
     line = {"id": "line:LAMP", "sku": "LAMP", "q": 1, "unit": euro(5000)}
     return {
+        ("orders", "journal"): [
+            {
+                "_id": 1,
+                "fact": "evt_1",
+                "postings": [{"a": "till", "d": 5495, "c": 0}, {"a": "sales", "d": 0, "c": 5495}],
+            }
+        ],
+        ("orders", "documents"): [{"_id": "INV-0000001", "kind": "INVOICE", "number": 1}],
         ("orders", "checkouts"): [
             {
                 "_id": "chk_1",

@@ -90,6 +90,7 @@ async def test_late_and_missing_batches_are_waited_for(database: Database, clock
     async with instance(database, clock) as services:
         answers = [await ingest(services, n, sale(str(n), ("A", 1))) for n in (1, 3, 4, 2)]
     assert [answer.next_sequence for answer in answers] == [2, 2, 2, 5]
+    assert [answer.missing for answer in answers] == [(), (2,), (2,), ()]
     assert await on_hand(database) == 6
 
 
