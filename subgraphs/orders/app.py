@@ -18,6 +18,7 @@ from subgraphs.orders.service.fulfilments import Fulfilments
 from subgraphs.orders.service.live import LiveOrders
 from subgraphs.orders.service.orders import Orders
 from subgraphs.orders.service.peers import Catalog, Inventory, Loyalty
+from subgraphs.orders.service.quotes import Quotes
 from subgraphs.orders.service.returns import Returns
 from subgraphs.orders.service.runs import Runs
 from subgraphs.orders.service.services import Services
@@ -45,6 +46,7 @@ def assemble(resources: Resources, faults: FaultPoints) -> Services:
         providers[stripe.NAME] = stripe.StripeProvider(resources.settings.stripe_api_key.get_secret_value())
     completion = Completion(kept, resources.outbox, resources.clock, catalog, inventory, providers, faults)
     orders = Orders(kept, resources.outbox, resources.idempotency, resources.clock, catalog, inventory, cursors)
+    quotes = Quotes(resources.clock, catalog, inventory, resources.codec("quotes"))
     after_sales = AfterSales(resources.database)
     errands = Errands(kept, after_sales, resources.outbox, resources.clock, providers, faults)
     fulfilments = Fulfilments(
@@ -53,7 +55,15 @@ def assemble(resources: Resources, faults: FaultPoints) -> Services:
     return Services(
         carts=Carts(kept, resources.idempotency, resources.clock, catalog),
         checkouts=Checkouts(
-            kept, resources.idempotency, resources.clock, catalog, inventory, completion, frozenset(providers), faults
+            kept,
+            resources.idempotency,
+            resources.clock,
+            catalog,
+            inventory,
+            completion,
+            frozenset(providers),
+            faults,
+            quotes,
         ),
         orders=orders,
         fulfilments=fulfilments,
@@ -64,6 +74,7 @@ def assemble(resources: Resources, faults: FaultPoints) -> Services:
         books=Bookkeeping(
             kept, after_sales, Books(resources.database), resources.outbox, resources.idempotency, resources.clock
         ),
+        quotes=quotes,
         runs=Runs(kept, resources.clock, cursors),
         live=LiveOrders(orders, fulfilments, resources.hub, resources.clock, tokens),
         completion=completion,

@@ -62,6 +62,9 @@ class CheckoutCreateInput:
     method: FulfilmentMethod | None = strawberry.field(default=None, description="SHIP (default), PICKUP or CURBSIDE.")
     pickup_location_id: strawberry.ID | None = strawberry.field(default=None, description="The store to collect at.")
     option_id: str | None = strawberry.field(default=None, description="A delivery option; the first by default.")
+    quote: str | None = strawberry.field(
+        default=None, description="A quote's signature: its prices are the most that is asked until it ends."
+    )
     hold_stock: bool = strawberry.field(
         default=True, description="Keep the stock aside: 10 minutes, 5 for agents, 15 at a counter."
     )

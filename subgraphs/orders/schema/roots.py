@@ -53,6 +53,7 @@ from subgraphs.orders.schema.payloads import (
     OrderPayload,
     OrdersAudit,
 )
+from subgraphs.orders.schema.quotes import QuoteQuery
 from subgraphs.orders.schema.returns import ReturnMutation, ReturnQuery
 from subgraphs.orders.service.access import POS_WRITE, READ
 from subgraphs.orders.service.checkouts import Wishes
@@ -64,7 +65,7 @@ Idempotently = Annotated[
 
 
 @strawberry.type
-class Query(FulfilmentQuery, ReturnQuery, FinanceQuery):
+class Query(FulfilmentQuery, ReturnQuery, FinanceQuery, QuoteQuery):
     @strawberry.field(description="A cart; nothing if there is none, or none for this caller.")
     async def cart(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="crt_….")]
@@ -183,6 +184,7 @@ class Mutation(FulfilmentMutation, ReturnMutation, FinanceMutation):
                 currency=input.currency,
                 hold_stock=input.hold_stock,
                 wishes=_wishes(input),
+                quote=input.quote,
                 key=idempotency_key,
                 arguments={"input": strawberry.asdict(input)},
             )

@@ -33,6 +33,7 @@ from subgraphs.orders.service.carts import pricing_place
 from subgraphs.orders.service.completion import LEASE, Completion
 from subgraphs.orders.service.faults import FaultPoints
 from subgraphs.orders.service.peers import Catalog, Inventory, Short, out_of_stock
+from subgraphs.orders.service.quotes import Quotes
 from subgraphs.orders.store import Store
 
 
@@ -72,7 +73,9 @@ class Checkouts:
         completion: Completion,
         providers: frozenset[str],
         faults: FaultPoints,
+        quotes: Quotes,
     ) -> None:
+        self._quotes = quotes
         self._store = store
         self._idempotency = idempotency
         self._clock = clock
@@ -100,6 +103,7 @@ class Checkouts:
         currency: str | None,
         hold_stock: bool,
         wishes: Wishes,
+        quote: str | None,
         key: str,
         arguments: Mapping[str, Any],
     ) -> tuple[CheckoutSession, bool]:
@@ -112,6 +116,9 @@ class Checkouts:
             wanted, cart_currency, customer_id = await self._wanted(principal, cart_id, wishes.lines, channel)
             where = await pricing_place(self._catalog, channel, currency or cart_currency, context)
             offers = await self._catalog.offers([line.sku for line in wanted], channel, *where)
+            lines = priced(wanted, offers, where[0])
+            if quote is not None:
+                lines = self._quotes.honour(quote, channel, lines)
             now = self._clock.now()
             session = CheckoutSession(
                 id=checkout_id,
@@ -131,7 +138,7 @@ class Checkouts:
                 pickup_location_id=None,
                 pickup_country=None,
                 option_id=default_option("SHIP", where[0]),
-                lines=priced(wanted, offers, where[0]),
+                lines=lines,
                 hold=None,
                 messages=(),
                 continue_url=None,

@@ -13,6 +13,7 @@ from subgraphs.orders.service.fulfilments import Fulfilments
 from subgraphs.orders.service.live import LiveOrders
 from subgraphs.orders.service.orders import Orders
 from subgraphs.orders.service.peers import Loyalty
+from subgraphs.orders.service.quotes import Quotes
 from subgraphs.orders.service.returns import Returns
 from subgraphs.orders.service.runs import Runs
 
@@ -29,6 +30,7 @@ class Services:
     errands: Errands
     books: Bookkeeping
     runs: Runs
+    quotes: Quotes
     live: LiveOrders
     completion: Completion
     loyalty: Loyalty

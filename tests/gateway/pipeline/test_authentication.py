@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import hmac
+import itertools
 import json
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -89,6 +90,7 @@ async def test_both_kinds_of_keys_prove() -> None:
         "Bearer " + jwt.encode(claims(), "", "none"),
         "Bearer " + jwt.encode(claims(), "secret-that-is-long-enough-for-sha256", "HS256", headers={"kid": "shared"}),
     ],
+    ids=itertools.count(),  # a token is new each time, and a test's name should not be
 )
 async def test_a_bad_token_is_refused(header: str) -> None:
     with pytest.raises(NotAuthenticated):
