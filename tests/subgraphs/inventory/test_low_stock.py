@@ -9,6 +9,7 @@ import pytest
 
 from subgraphs.chassis.mongo import Database
 from subgraphs.chassis.outbox import EventHub, Outbox, Relay
+from subgraphs.chassis.supervision import Supervisor
 from subgraphs.inventory import store
 from subgraphs.inventory.service.inventory import Inventory
 from subgraphs.inventory.service.low_stock import LowStock, LowStockNews
@@ -41,11 +42,10 @@ async def watched(database: Database, clock: FixedClock) -> AsyncIterator[Watche
     hub = EventHub(box)
     relay = Relay(box, hub, clock)
     watching = LowStock(store.Store(database), hub, CursorCodec(SECRET), clock)
-    async with instance(database, clock) as services, asyncio.TaskGroup() as group:
-        jobs = [group.create_task(relay.run()), group.create_task(hub.run())]
+    async with instance(database, clock) as services, Supervisor() as jobs:
+        jobs.start("relay", relay.run)
+        jobs.start("hub", hub.run)
         yield Watched(services, watching)
-        for job in jobs:
-            job.cancel()
 
 
 async def some(news: AsyncIterator[LowStockNews], count: int) -> list[tuple[str, str | None, int | None]]:
