@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 RUN    := $(VENV)/.run-installed
 DEV    := $(VENV)/.dev-installed
 
-.PHONY: up demo test check schema bench bench-curves bench-rivals soak fuzz chaos coverage serve-subgraph format clean help
+.PHONY: up demo test check schema bench bench-curves bench-rivals soak fuzz chaos flash-sale coverage serve-subgraph format clean help
 .DEFAULT_GOAL := help
 
 help: ## say what can be made
@@ -34,7 +34,7 @@ demo: $(RUN) ## a finite tour that checks itself
 
 test: $(DEV) ## the tests
 	@$(BIN)/python -m tests.kit.prerequisites
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(DEV) ## format, lint, types, contracts
 	$(BIN)/ruff format --check .
@@ -70,6 +70,9 @@ fuzz: $(DEV) ## the laws on 1000 random graphs (about 15 minutes); FUZZ='--from 
 
 chaos: $(DEV) ## people buy while every process is killed and connections break, then the audit (about 3 minutes); CHAOS='--seed 5 --seconds 120'
 	@$(BIN)/python -m tests.chaos $(CHAOS)
+
+flash-sale: $(DEV) ## 2,000 buyers race for 500 units through the whole house, then the audit; FLASH='--buyers 500 --units 100'
+	@$(BIN)/python -m tests.chaos.flash $(FLASH)
 
 coverage: $(DEV) ## the tests with branch coverage, shown by file
 	$(BIN)/coverage run -m pytest -q -m 'not story and not browser'

@@ -139,7 +139,9 @@ def _at(values: list[float], share: float) -> float:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos.flash", description="A flash sale, and the books after it.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.chaos.flash", description="A flash sale, and the books after it."
+    )
     parser.add_argument("--buyers", type=int, default=2_000)
     parser.add_argument("--units", type=int, default=500)
     parser.add_argument("--seconds", type=float, default=15.0, help="over which they arrive")

@@ -12,6 +12,7 @@ from typing import Any
 from cachetools import LRUCache
 
 from subgraphs.chassis.identity import Principal, RequestContext
+from subgraphs.chassis.in_flight import InFlight
 from subgraphs.chassis.peers import PeerClient, PeerFailed
 from subgraphs.kernel.clock import from_iso
 from subgraphs.kernel.errors import DomainError, InvalidInput, NotFound
@@ -133,6 +134,7 @@ class Catalog:
     def __init__(self, peers: PeerClient) -> None:
         self._peers = peers
         self._channels: LRUCache[str, ChannelFacts] = LRUCache(_CACHED_MAX)
+        self._in_flight = InFlight()
 
     async def channel(self, code: str) -> ChannelFacts:
         """The channel's facts, remembered; ``InvalidInput`` if there is no such channel."""
@@ -148,26 +150,35 @@ class Catalog:
         """What each SKU that exists is offered at, in this price context."""
         if not skus:
             return {}
-        data = await self._peers.execute(
-            "catalog",
-            _OFFERS,
-            {"skus": list(skus), "context": _context(channel, currency, country)},
-            context=RequestContext(channel=channel, currency=currency, country=country),
-        )
-        return {variant["sku"]: _offer(variant) for variant in data["variants"] if variant is not None}
+
+        async def ask() -> dict[str, Offer]:
+            data = await self._peers.execute(
+                "catalog",
+                _OFFERS,
+                {"skus": list(skus), "context": _context(channel, currency, country)},
+                context=RequestContext(channel=channel, currency=currency, country=country),
+            )
+            return {variant["sku"]: _offer(variant) for variant in data["variants"] if variant is not None}
+
+        # Prices are the same for everybody in one context: who asks while somebody else does shares the answer.
+        return await self._in_flight.share(("offers", *skus, channel, currency, country), ask)
 
     async def siblings(self, sku: str, channel: str, currency: str, country: str | None) -> list[str]:
         """Other SKUs of the same product that are sold in this context."""
-        data = await self._peers.execute(
-            "catalog", _SIBLINGS, {"skus": [sku], "context": _context(channel, currency, country)}
-        )
-        nodes = [
-            edge["node"]
-            for variant in data["variants"]
-            if variant is not None
-            for edge in variant["product"]["variants"]["edges"]
-        ]
-        return [node["sku"] for node in nodes if node["sku"] != sku and node["purchasable"]]
+
+        async def ask() -> list[str]:
+            data = await self._peers.execute(
+                "catalog", _SIBLINGS, {"skus": [sku], "context": _context(channel, currency, country)}
+            )
+            nodes = [
+                edge["node"]
+                for variant in data["variants"]
+                if variant is not None
+                for edge in variant["product"]["variants"]["edges"]
+            ]
+            return [node["sku"] for node in nodes if node["sku"] != sku and node["purchasable"]]
+
+        return await self._in_flight.share(("siblings", sku, channel, currency, country), ask)
 
 
 class Inventory:
@@ -176,6 +187,7 @@ class Inventory:
     def __init__(self, peers: PeerClient) -> None:
         self._peers = peers
         self._countries: LRUCache[str, str] = LRUCache(_CACHED_MAX)
+        self._in_flight = InFlight()
 
     async def country_of(self, location_id: str, path: tuple[str, ...]) -> str:
         """The location's country, remembered; ``NotFound`` if there is no such location."""
@@ -240,10 +252,14 @@ class Inventory:
         """Those that can be had on the channel now."""
         if not skus:
             return []
-        data = await self._peers.execute(
-            "inventory", _AVAILABILITY, {"skus": list(skus), "input": {"channel": channel}}
-        )
-        return [answer["sku"] for answer in data["availability"] if answer["status"] in _BUYABLE]
+
+        async def ask() -> list[str]:
+            data = await self._peers.execute(
+                "inventory", _AVAILABILITY, {"skus": list(skus), "input": {"channel": channel}}
+            )
+            return [answer["sku"] for answer in data["availability"] if answer["status"] in _BUYABLE]
+
+        return await self._in_flight.share((*skus, channel), ask)
 
     async def _command(self, mutation: str, variables: Mapping[str, Any]) -> Mapping[str, Any]:
         outcome: Mapping[str, Any] = (await self._peers.execute("inventory", mutation, variables))["outcome"]
