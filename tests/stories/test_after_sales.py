@@ -33,7 +33,7 @@ mutation($input: ReturnRequestInput!, $key: IdempotencyKey!) {
 RECEIVE = """
 mutation($id: ID!, $input: ReturnReceiveInput!, $key: IdempotencyKey!) {
   returnReceive(returnId: $id, input: $input, idempotencyKey: $key) {
-    return { state refund { minor } location { name } } errors { __typename ... on UserError { message } }
+    return { state refund { minor } location { name } pointsReversed } errors { __typename ... on UserError { message } }
   }
 }"""
 CANCEL = """
@@ -112,6 +112,7 @@ async def test_half_of_a_parcel_comes_back_over_a_counter(client: HouseClient, s
     assert received["return"]["state"] == "REFUNDED"
     goods = next(row["amount"]["minor"] for row in paid["totals"] if row["kind"] == "SUBTOTAL")
     assert received["return"]["refund"]["minor"] == goods // 2
+    assert received["return"]["pointsReversed"] == earned // 2
     after = await until(order, lambda found: bool(found["pointsReversed"]))
     assert after["pointsReversed"] == earned // 2
     assert (after["payments"][0]["state"], after["payments"][0]["refunded"]["minor"]) == (

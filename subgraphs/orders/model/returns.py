@@ -58,6 +58,8 @@ class Return:
     refund: Money | None
     requested_at: datetime
     happenings: tuple[Happening, ...]
+    goods: tuple[int, int, int] | None = None
+    """Once received: of the order's goods in minor units, how much had come back before, how much by then, and all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,24 @@ def refund_for(order: Order, units: Mapping[str, int]) -> Refund:
     if whole and any(units.values()):
         amount += order.total.minor - sum(gross(order, line) for line in order.lines)
     return Refund(Money(amount, order.currency), goods)
+
+
+def goods_returned(order: Order) -> int:
+    """What of the order's goods has come back, in minor units."""
+    return sum(line.total.minor * line.returned // line.quantity for line in order.lines)
+
+
+def points_of(given: Return, earned: int) -> int | None:
+    """What of the points that the order earned go with this return; None before it is received.
+
+    Loyalty takes back the share of all goods that came back, rounded down, less what it took before; so does this.
+    """
+    if given.goods is None:
+        return None
+    before, after, whole = given.goods
+    if whole <= 0:
+        return 0
+    return earned * min(after, whole) // whole - earned * min(before, whole) // whole
 
 
 def goods_total(order: Order) -> int:

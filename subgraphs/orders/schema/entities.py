@@ -30,6 +30,7 @@ from subgraphs.orders.model.order import RETURN_POLICY_DAYS
 from subgraphs.orders.model.order import Order as OrderModel
 from subgraphs.orders.model.order import Payment as PaymentModel
 from subgraphs.orders.model.returns import Return as ReturnModel
+from subgraphs.orders.model.returns import points_of
 from subgraphs.orders.schema.context import services_of
 from subgraphs.orders.schema.enums import (
     CheckoutStatus,
@@ -504,6 +505,23 @@ class Return:
     location: Location | None = strawberry.field(description="Where they came, or are to.")
     lines: list[ReturnLine] = strawberry.field(description="What comes; once received, what came.")
     refund: MoneyType | None = strawberry.field(description="What the buyer gets, once received.")
+    model: strawberry.Private[ReturnModel]
+
+    @strawberry.field(description="Points that go with it, once received; null when loyalty cannot say right now.")
+    async def points_reversed(self, info: Info) -> int | None:
+        principal, loyalty = info.context.principal, services_of(info).loyalty
+
+        async def batch(order_ids: Sequence[str]) -> Sequence[int | None]:
+            return await loyalty.points_earned(order_ids, principal)
+
+        if self.model.goods is None:
+            return None
+        earned = await info.context.loaders.get("points earned", batch).load(self.model.order_id)
+        return None if earned is None else points_of(self.model, earned)
+
+    @strawberry.field(description="The order of the goods taken instead; none, for goods are given back for money.")
+    def exchange_order(self) -> "Order | None":
+        return None
 
     @classmethod
     def of(cls, given: ReturnModel) -> Self:
@@ -522,6 +540,7 @@ class Return:
                 for line in given.lines
             ],
             refund=None if given.refund is None else MoneyType.of(given.refund),
+            model=given,
         )
 
 

@@ -95,6 +95,10 @@ _EARNS = """
 query OrdersEarns($lines: [EarnLineInput!]!, $channel: String!) { earnPreview(lines: $lines, channel: $channel) { points } }
 """
 
+_EARNED = """
+query OrdersEarned($orders: [_Any!]!) { _entities(representations: $orders) { ... on Order { pointsEarned } } }
+"""
+
 _CACHED_MAX = 512
 _ALTERNATIVES_MAX = 5
 _BUYABLE = frozenset({"IN_STOCK", "LOW_STOCK"})
@@ -295,6 +299,15 @@ class Loyalty:
             return None
         points: int = data["earnPreview"]["points"]
         return points
+
+    async def points_earned(self, order_ids: Sequence[str], principal: Principal) -> list[int | None]:
+        """What each order has earned, in the order asked; None when nobody can say. One request."""
+        asked = [{"__typename": "Order", "id": order_id} for order_id in order_ids]
+        try:
+            data = await self._peers.execute("loyalty", _EARNED, {"orders": asked}, principal=principal)
+        except PeerFailed:
+            return [None] * len(order_ids)
+        return [found and found["pointsEarned"] for found in data["_entities"]]
 
 
 async def out_of_stock(

@@ -162,7 +162,8 @@ class Returns:
             assert order is not None, "orders are not deleted"
             units = {line.order_line_id: line.quantity for line in taken.lines}
             owed = policy.refund_for(order, units)
-            taken = replace(taken, refund=owed.amount)
+            goods = (policy.goods_returned(order), owed.goods_minor, policy.goods_total(order))
+            taken = replace(taken, refund=owed.amount, goods=goods)
             changed = policy.came_back(order, units, actor=principal.key, at=now, detail=given.id)
             if not await self._after.save_return(taken, given.version, session):
                 raise RequestInFlight("the return is being changed; try again", 200)
@@ -202,7 +203,7 @@ class Returns:
                 timeline=(*order.timeline, Happening(now, "REFUND_WANTED", principal.key, reason)),
             )
             await self._save(order, noted, session)
-            goods = sum(line.total.minor * line.returned // line.quantity for line in order.lines)
+            goods = policy.goods_returned(order)
             await self._errands.refund(noted, amount, None, "GOODWILL", goods, session)
             payload: Payload = {"order": order.id}
             await self._idempotency.finish(session, claim, payload)

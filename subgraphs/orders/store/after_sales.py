@@ -1,7 +1,7 @@
 """Returns and money errands: their documents, queries and indexes. No decisions.
 
 ``returns``   {_id: ret_, v, order, state, via, location, lines: [{line, sku, q, reason, disposition}], refund: money,
-              requested_at, happenings: [happening]}
+              requested_at, goods: [before, after, whole], happenings: [happening]}
 ``errands``   {_id: "capture:pay_…" | "void:pay_…" | "refund:rfd_…:<n>", kind, payment, order, amount: money,
               refund: {id, return, reason, goods}, done, tries, due_at}
 """
@@ -135,6 +135,7 @@ def return_to_doc(given: Return) -> Document:
         ],
         "refund": None if given.refund is None else money_to_doc(given.refund),
         "requested_at": given.requested_at,
+        "goods": None if given.goods is None else list(given.goods),
         "happenings": [asdict(happening) for happening in given.happenings],
     }
 
@@ -159,6 +160,7 @@ def return_from_doc(document: Mapping[str, Any]) -> Return:
         ),
         refund=None if document["refund"] is None else money_from_doc(document["refund"]),
         requested_at=document["requested_at"],
+        goods=None if not document.get("goods") else tuple(map(int, document["goods"])),  # type: ignore[arg-type]
         happenings=tuple(Happening(**happening) for happening in document["happenings"]),
     )
 
