@@ -43,6 +43,22 @@ class Cart:
             self, version=self.version + 1, lines=lines, messages=drift(self.lines, lines), expires_at=now + LIFE
         )
 
+    def joined(self, guest: Cart) -> tuple[LineRequest, ...]:
+        """What the cart would hold with a guest's cart in it: of a SKU in both, the greater quantity, since a buyer who
+        puts a thing in again after signing in rarely wants it twice."""
+        wanted = {line.sku: line.quantity for line in self.lines}
+        for line in guest.lines:
+            wanted[line.sku] = max(line.quantity, wanted.get(line.sku, 0))
+        return merged([LineRequest(sku, quantity) for sku, quantity in wanted.items()])
+
+    def emptied(self, now: datetime) -> Cart:
+        """The next version, and the last: it holds nothing, and expires at once."""
+        return replace(self, version=self.version + 1, lines=(), messages=(), expires_at=now)
+
+    def owned_by(self, owner: str, customer_id: str | None) -> Cart:
+        """The next version, a customer's."""
+        return replace(self, version=self.version + 1, owner=owner, customer_id=customer_id)
+
     def check(self, expected_version: int | None, now: datetime) -> None:
         """``VersionConflict`` or ``NotFound`` when the buyer cannot go on with this cart."""
         if now >= self.expires_at:

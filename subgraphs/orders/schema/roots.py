@@ -168,6 +168,30 @@ class Mutation(FulfilmentMutation, ReturnMutation, FinanceMutation):
             )
         )
 
+    @strawberry.federation.mutation(
+        description="A guest who has signed in keeps the cart: it becomes theirs, or goes into the cart they have.",
+        authenticated=True,
+    )
+    async def cart_merge(
+        self,
+        info: Info,
+        guest_cart_id: Annotated[strawberry.ID, strawberry.argument(description="The guest's, crt_….")],
+        idempotency_key: Idempotently,
+        cart_id: Annotated[
+            strawberry.ID | None, strawberry.argument(description="The cart they have, if they have one.")
+        ] = None,
+        expected_version: Annotated[
+            int | None, strawberry.argument(description="What the buyer saw of the cart that stays.")
+        ] = None,
+    ) -> CartPayload:
+        principal = require_authenticated(info)
+        arguments = {"guestCartId": guest_cart_id, "cartId": cart_id, "expectedVersion": expected_version}
+        return await _cart(
+            lambda: services_of(info).carts.merge(
+                principal, guest_cart_id, cart_id, expected_version, idempotency_key, arguments
+            )
+        )
+
     @strawberry.mutation(description="Opens a checkout and keeps its stock aside.")
     async def checkout_create(
         self,

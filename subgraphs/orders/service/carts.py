@@ -115,6 +115,58 @@ class Carts:
         payload, _ = await once(self._idempotency, principal, "cartLinesUpdate", key, arguments, work)
         return await self._known(payload)
 
+    async def merge(
+        self,
+        principal: Principal,
+        guest_cart_id: str,
+        cart_id: str | None,
+        expected_version: int | None,
+        key: str,
+        arguments: Mapping[str, Any],
+    ) -> Cart:
+        """A guest's cart becomes the customer's, or goes into the cart the customer has, and is gone."""
+
+        async def work(claim: Claim, _: Payload | None) -> Payload:
+            now = self._clock.now()
+            guest = await self._mine(principal, guest_cart_id, ("guestCartId",))
+            guest.check(None if cart_id else expected_version, now)
+            if guest.customer_id not in (None, principal.customer_id):
+                raise NotFound("no such cart", path=("guestCartId",))
+            changed: list[tuple[Cart, Cart]]
+            if cart_id is None:
+                whole = guest.owned_by(principal.key, principal.customer_id)
+                changed = [(guest, whole)]
+            else:
+                cart = await self._mine(principal, cart_id, ("cartId",))
+                cart.check(expected_version, now)
+                if cart.id == guest.id:
+                    raise InvalidInput("a cart cannot go into itself", path=("guestCartId",))
+                if (cart.channel, cart.currency) != (guest.channel, guest.currency):
+                    raise InvalidInput("the carts are of different channels or currencies", path=("guestCartId",))
+                wanted = cart.joined(guest)
+                offers = await self._catalog.offers(
+                    [line.sku for line in wanted], cart.channel, cart.currency, cart.country
+                )
+                whole = cart.with_lines(wanted, offers, now)
+                changed = [(cart, whole), (guest, guest.emptied(now))]
+
+            async def body(session: Session) -> Payload:
+                for before, after in changed:
+                    if not await self._store.save_cart(after, before.version, session):
+                        raise VersionConflict("the cart has changed", before.version, before.version + 1)
+                return await self._finished(session, claim, whole)
+
+            return await self._store.database.transact(body)
+
+        payload, _ = await once(self._idempotency, principal, "cartMerge", key, arguments, work)
+        return await self._known(payload)
+
+    async def _mine(self, principal: Principal, cart_id: str, path: tuple[str, ...]) -> Cart:
+        cart = await self._store.cart(cart_id)
+        if cart is None or not may_touch(principal, cart.owner, cart.customer_id):
+            raise NotFound("no such cart", path=path)
+        return cart
+
     async def _finished(self, session: Session, claim: Claim, cart: Cart) -> Payload:
         payload: Payload = {"cart": cart.id}
         await self._idempotency.finish(session, claim, payload)
