@@ -181,31 +181,37 @@ class Idempotency:
         *,
         lease_s: float = LEASE_S,
         ttl: timedelta = timedelta(seconds=MONEY_TTL_S),
+        point: Payload | None = None,
     ) -> Started | Replay:
         """Opens a request whose work spans several transactions or services.
 
         The caller then saves its way with ``save`` and ends with ``finish``, or gives up with ``abandon``. If it
-        dies, the next equal request after ``lease_s`` takes over at the point saved last.
+        dies, the next equal request after ``lease_s`` takes over at the point saved last; ``point`` is the first.
         """
         claim = self.claim(principal_key, field, key, arguments)
+        # Nearly every request is a new one, and that takes one write: a second record of one identity cannot be.
+        now = self._clock.now()
+        record = self._open_record(claim, now + timedelta(seconds=lease_s), now + ttl, point)
+        try:
+            await self._records.insert_one(record)
+        except DuplicateKey:
+            return await self._begin_again(claim, lease_s, ttl, point)
+        return Started(claim, point)
+
+    async def _begin_again(
+        self, claim: Claim, lease_s: float, ttl: timedelta, point: Payload | None
+    ) -> Started | Replay:
+        """What a request is that has been begun before."""
 
         async def body(session: Session) -> Started | Replay:
             now = self._clock.now()
             lease = now + timedelta(seconds=lease_s)
             record = await self._records.find_one({"_id": claim.id}, session=session)
             if record is None:
-                await self._records.insert_one(
-                    {
-                        "_id": claim.id,
-                        "fp": claim.fingerprint,
-                        "state": "IN_FLIGHT",
-                        "lease": lease,
-                        "point": None,
-                        "exp": now + ttl,
-                    },
-                    session=session,
-                )
-                return Started(claim)
+                # It was abandoned meanwhile.
+                fresh = self._open_record(claim, lease, now + ttl, point)
+                await self._records.insert_one(fresh, session=session)
+                return Started(claim, point)
             if self._abandoned(claim, record):
                 await self._records.update_one({"_id": claim.id}, {"$set": {"lease": lease}}, session=session)
                 return Started(claim, record.get("point"))
@@ -218,6 +224,16 @@ class Idempotency:
             return await self._database.transact(body)
         except DuplicateKey:
             return await self._database.transact(body)
+
+    def _open_record(self, claim: Claim, lease: datetime, until: datetime, point: Payload | None) -> Document:
+        return {
+            "_id": claim.id,
+            "fp": claim.fingerprint,
+            "state": "IN_FLIGHT",
+            "lease": lease,
+            "point": point,
+            "exp": until,
+        }
 
     async def save(
         self, claim: Claim, point: Payload, *, session: Session | None = None, lease_s: float = LEASE_S

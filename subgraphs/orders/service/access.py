@@ -59,13 +59,14 @@ async def once(
     key: str,
     arguments: Mapping[str, Any],
     work: Callable[[Claim, Payload | None], Awaitable[Payload]],
+    point: Payload | None = None,
 ) -> tuple[Payload, bool]:
     """The payload of a request that also asks other services, and whether it is a replay.
 
     ``work`` ends with a transaction that calls ``finish``; what it raises leaves no record, so that the same key may
-    be tried again. It is handed what a predecessor that died had saved.
+    be tried again. It is handed what a predecessor that died had saved, or ``point``.
     """
-    begun = await idempotency.begin(principal.key, field, key, arguments)
+    begun = await idempotency.begin(principal.key, field, key, arguments, point=point)
     if isinstance(begun, Replay):
         return begun.payload, True
     try:

@@ -110,9 +110,8 @@ class Checkouts:
         """A session over a cart or over lines, its stock held aside unless the buyer does not want that."""
 
         async def work(claim: Claim, point: Payload | None) -> Payload:
-            checkout_id = point["checkout"] if point else new_id("chk")
-            # Known before the hold is asked for, so that a successor asks for the very same one.
-            await self._idempotency.save(claim, {"checkout": checkout_id})
+            assert point is not None, "given below"
+            checkout_id = point["checkout"]
             wanted, cart_currency, customer_id = await self._wanted(principal, cart_id, wishes.lines, channel)
             where = await pricing_place(self._catalog, channel, currency or cart_currency, context)
             offers = await self._catalog.offers([line.sku for line in wanted], channel, *where)
@@ -159,7 +158,9 @@ class Checkouts:
 
             return await self._store.database.transact(body)
 
-        payload, replayed = await once(self._idempotency, principal, "checkoutCreate", key, arguments, work)
+        # Known before the hold is asked for, so that a successor asks for the very same one.
+        point = {"checkout": new_id("chk")}
+        payload, replayed = await once(self._idempotency, principal, "checkoutCreate", key, arguments, work, point)
         return await self._known(payload), replayed
 
     async def update(
