@@ -25,6 +25,7 @@ SECRET = "a secret of at least thirty-two bytes"
 ANNA = Principal("anna", "customer", frozenset(), customer_id="cus_anna")
 BERT = Principal("bert", "customer", frozenset(), customer_id="cus_bert")
 TILL = Principal("till-1", "staff", frozenset({"pos:write", "orders:read"}))
+ASKED_AGAIN_MAX = 5
 ADDRESS = {"name": "Anna", "line1": "Weg 1", "city": "Berlin", "postalCode": "10115", "country": "DE"}
 
 
@@ -49,8 +50,12 @@ class Shop:
     async def ask(
         self, query: str, variables: Mapping[str, Any] | None = None, principal: Principal = ANNA
     ) -> dict[str, Any]:
-        """The data of an answer without errors."""
-        answer = await self.raw(query, variables, principal)
+        """The data of an answer without errors. On a busy machine a neighbour may not answer in time; the answer then
+        says to ask again, and that is done."""
+        for _ in range(ASKED_AGAIN_MAX):
+            answer = await self.raw(query, variables, principal)
+            if [error["extensions"].get("code") for error in answer.get("errors", ())] != ["DEPENDENCY_UNAVAILABLE"]:
+                break
         assert "errors" not in answer, answer["errors"]
         data: dict[str, Any] = answer["data"]
         return data
