@@ -13,11 +13,20 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+import structlog
 
 from subgraphs.chassis.embedded_mongo import ROOT, EmbeddedMongo, Variant
 from subgraphs.chassis.mongo import Database, DriverName, Mongo
 
 CHECKOUT = Path(__file__).parent.parent
+
+# The library's own default draws every frame with its variables: seconds of work, in which a service does not answer.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
