@@ -43,12 +43,17 @@ class HouseClient:
         return f"{purpose}-{id(self):x}-{next(self._keys)}"
 
     async def token(
-        self, subject: str, *, scopes: tuple[str, ...] = (), kind: str = "customer", customer_id: str | None = None
+        self,
+        subject: str,
+        *,
+        scopes: tuple[str, ...] = (),
+        kind: str = "customer",
+        customer_id: str | None = None,
+        agent_id: str | None = None,
     ) -> str:
         """A token from the gateway's development issuer."""
-        answer = await self._http.post(
-            "/dev/token", json={"sub": subject, "scopes": list(scopes), "kind": kind, "customer_id": customer_id}
-        )
+        who = {"sub": subject, "scopes": list(scopes), "kind": kind, "customer_id": customer_id, "agent_id": agent_id}
+        answer = await self._http.post("/dev/token", json=who)
         answer.raise_for_status()
         token: str = answer.json()["token"]
         return token

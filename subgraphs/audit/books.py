@@ -15,8 +15,8 @@ COLLECTIONS: Mapping[str, tuple[str, ...]] = {
     "catalog": ("prices", "price_lists", "rates"),
     "inventory": ("stock", "movements", "reservations", "receipts", "returned", "transfers"),
     "orders": ("checkouts", "orders", "payments", "sagas", "sandbox_ledger", "journal", "documents"),
-    "customers": (),
-    "loyalty": ("accounts", "ledger"),
+    "customers": ("mandates", "mandate_spendings"),
+    "loyalty": ("accounts", "ledger", "redemptions"),
 }
 EVERYWHERE = ("outbox", "outbox_relay", "idem", "inbox", "inbox_cursors", "inbox_parked")
 _NEEDED: Mapping[str, Mapping[str, int]] = {

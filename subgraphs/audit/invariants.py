@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from subgraphs.audit import ledger, messages, points, sales, stock
+from subgraphs.audit import ledger, mandates, messages, points, sales, stock
 from subgraphs.audit.books import Books, Finding, Tally
 
 
@@ -29,8 +29,10 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant("I6", "no money is promised without an order or a running saga", sales.authorized),
     Invariant("I7", "an order's total is the sum of its parts", sales.totals),
     Invariant("I8", "refunded <= captured <= authorized", sales.taken),
-    Invariant("I9", "balances are sums of gapless ledgers, an order earns once", points.ledger),
-    Invariant("I10", "a mandate's spending stays within its limit", None),
+    Invariant(
+        "I9", "balances are sums of gapless ledgers, an order earns once and holds its points once", points.ledger
+    ),
+    Invariant("I10", "a mandate's spending stays within its limits, and is what orders cost", mandates.spending),
     Invariant("I11", "journal entries balance, without gaps, one a fact", ledger.journal),
     Invariant("I12", "a line was sold at a price that was in force or quoted", sales.prices),
     Invariant("I13", "an idempotency key has one effect", messages.keys),

@@ -14,7 +14,7 @@ HEARD: Mapping[str, Mapping[str, frozenset[str]]] = {
             {"order.pos_recorded", "fulfilment.goods_left", "fulfilment.goods_freed", "return.received"},
         )
     },
-    "customers": {"orders": frozenset({"order.confirmed", "order.pos_recorded"})},
+    "customers": {"orders": frozenset({"order.confirmed", "order.pos_recorded", "order.cancelled"})},
     "loyalty": {
         "orders": frozenset({"order.confirmed", "order.pos_recorded", "refund.issued", "order.cancelled"}),
     },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 
 from subgraphs.audit.books import Books, Tally
 from subgraphs.chassis.mongo import Document
@@ -29,7 +30,29 @@ def ledger(books: Books, tally: Tally) -> None:
         tally.unless(
             sum(entry["pts"] for entry in earned) + back >= 0, f"{order_id}: more points taken back than given"
         )
-        tally.unless(order_id in orders, f"{order_id}: has points, and is no order")
+        tally.unless(order_id in orders or not earned, f"{order_id}: has points, and is no order")
+    _redeemed(books, of_order, tally)
+
+
+def _redeemed(books: Books, of_order: Mapping[str, list[Document]], tally: Tally) -> None:
+    """What an order's entries took is what its redemption says; that is taken from an order, or held by a running saga."""
+    orders = books.by_id("orders", "orders")
+    running = {saga["order"] for saga in books.rows("orders", "sagas") if saga["active"]}
+    redemptions = books.by_id("loyalty", "redemptions")
+    for identity, one in redemptions.items():
+        tally.facts += 1
+        took = -sum(entry["pts"] for entry in of_order.get(identity, ()) if entry["kind"].startswith("REDEEM_"))
+        tally.unless(took == one["pts"] - one["back"], f"{identity}: holds {one['pts'] - one['back']}, took {took}")
+        if one["state"] == "RELEASED":
+            tally.unless(took == 0 and identity not in orders, f"{identity}: released, with {took} points taken")
+        else:
+            tally.unless(identity in orders or identity in running, f"{identity}: {one['state']} points of no order")
+    for order in orders.values():
+        if order.get("points"):
+            held = redemptions.get(order["_id"], {"pts": 0})["pts"]
+            tally.unless(
+                held == order["points"], f"{order['_id']}: paid with {order['points']} points, {held} are held"
+            )
 
 
 def _account(account: Document, entries: list[Document], tally: Tally) -> None:

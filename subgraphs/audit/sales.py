@@ -26,8 +26,8 @@ _TAKEN_OFF = frozenset({"ITEMS_DISCOUNT", "DISCOUNT", "LOYALTY"})
 
 
 def confirmed(books: Books, tally: Tally) -> None:
-    """An order of a checkout has one live payment over its total, here and at the provider, and one committed
-    reservation of its lines; no reservation is committed for an order that is not there."""
+    """An order of a checkout has one live payment over its total (none, if points paid for all of it), here and at the
+    provider, and one committed reservation of its lines; no reservation is committed for an order that is not there."""
     payments: defaultdict[str, list[Document]] = defaultdict(list)
     for payment in books.rows("orders", "payments"):
         if payment["state"] in LIVE and payment.get("order"):
@@ -44,7 +44,8 @@ def confirmed(books: Books, tally: Tally) -> None:
             continue
         own, total = payments[order["_id"]], order["total"]["m"]
         said = f"{order['_id']}: total {total}, live payments {[(one['_id'], one['authorized']['m']) for one in own]}"
-        tally.unless(len(own) == 1 and own[0]["authorized"]["m"] == total, said)
+        paid = len(own) == 1 and own[0]["authorized"]["m"] == total
+        tally.unless(paid if total else not own, said)
         for payment in own:
             if payment["provider"] == "sandbox":
                 attempt = provider.get(payment["_id"], {"state": "absent", "amount": {"m": 0}})

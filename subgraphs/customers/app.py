@@ -9,9 +9,12 @@ from subgraphs.chassis.mongo import Session
 from subgraphs.chassis.peers import PeerFailed
 from subgraphs.customers.schema import SCHEMA
 from subgraphs.customers.service import Customers
+from subgraphs.customers.service.mandates import Mandates
 from subgraphs.customers.store import INDEXES, Store
+from subgraphs.customers.store.mandates import INDEXES as MANDATE_INDEXES
+from subgraphs.customers.store.mandates import MandateStore
 from subgraphs.kernel.errors import RequestInFlight
-from subgraphs.kernel.events import Envelope, OrderConfirmed, PosOrderRecorded
+from subgraphs.kernel.events import Envelope, OrderCancelled, OrderConfirmed, PosOrderRecorded
 
 PRODUCTS = "query ProductsOf($skus: [String!]!) { variants(skus: $skus) { sku product { id } } }"
 SKUS_ASKED_MAX = 200
@@ -35,24 +38,39 @@ async def build(resources: Resources) -> Customers:
             known |= {found["sku"]: found["product"]["id"] for found in data["variants"] if found is not None}
         return known
 
+    store = Store(resources.database)
     return Customers(
-        Store(resources.database),
+        store,
         resources.outbox,
         resources.idempotency,
         resources.clock,
         products_by_catalog,
+        Mandates(MandateStore(resources.database), store, resources.idempotency, resources.clock),
     )
 
 
 async def hear_order(services: Customers, session: Session, envelope: Envelope) -> None:
-    """Somebody bought something."""
+    """Somebody bought something, perhaps through an agent."""
     await services.hear_order(session, envelope)
+    if envelope.type == OrderConfirmed.TYPE:
+        await services.mandates.hear_confirmed(session, envelope)
+
+
+async def hear_cancelled(services: Customers, session: Session, envelope: Envelope) -> None:
+    """An order was given up."""
+    await services.mandates.hear_cancelled(session, envelope)
 
 
 SERVICE = Service(
     name="customers",
     schema=SCHEMA,
     build=build,
-    indexes=INDEXES,
-    hears={"orders": {OrderConfirmed.TYPE: hear_order, PosOrderRecorded.TYPE: hear_order}},
+    indexes=INDEXES | MANDATE_INDEXES,
+    hears={
+        "orders": {
+            OrderConfirmed.TYPE: hear_order,
+            PosOrderRecorded.TYPE: hear_order,
+            OrderCancelled.TYPE: hear_cancelled,
+        }
+    },
 )

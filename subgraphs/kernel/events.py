@@ -261,7 +261,8 @@ class ReturnReceived(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundIssued(Event):
-    """Money went back. ``goods_minor`` of the order's ``goods_total_minor`` are refunded by now, this refund included."""
+    """Money went back, or ``points`` that had paid for the goods, worth ``points_minor`` then, or both. ``goods_minor`` of the order's
+    ``goods_total_minor`` are refunded by now, this refund included."""
 
     TYPE: ClassVar[str] = "refund.issued"
 
@@ -273,6 +274,8 @@ class RefundIssued(Event):
     amount_minor: int
     goods_minor: int
     goods_total_minor: int
+    points: int = 0
+    points_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -411,7 +414,8 @@ class PointsAccrued(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PointsAdjusted(Event):
-    """A person gave an account ``points``, or took them (below zero); ``balance`` is the account's after it."""
+    """An account was given ``points`` other than by earning, or they were taken (below zero): by hand, because goods came
+    back, or to pay for an order; ``balance`` is the account's after it."""
 
     TYPE: ClassVar[str] = "points.adjusted"
 

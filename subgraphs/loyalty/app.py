@@ -7,18 +7,25 @@ from subgraphs.chassis.mongo import Session
 from subgraphs.kernel.events import Envelope, OrderCancelled, OrderConfirmed, PosOrderRecorded, RefundIssued
 from subgraphs.loyalty.schema import SCHEMA
 from subgraphs.loyalty.service import Loyalty
+from subgraphs.loyalty.service.redemptions import Redemptions
 from subgraphs.loyalty.store import INDEXES, Store
+from subgraphs.loyalty.store.redemptions import INDEXES as REDEMPTION_INDEXES
+from subgraphs.loyalty.store.redemptions import RedemptionStore
 
 
 async def build(resources: Resources) -> Loyalty:
     """The services of one process."""
+    store = Store(resources.database)
     return Loyalty(
-        Store(resources.database),
+        store,
         resources.outbox,
         resources.hub,
         resources.idempotency,
         resources.clock,
         resources.codec("cursors"),
+        Redemptions(
+            store, RedemptionStore(resources.database), resources.outbox, resources.idempotency, resources.clock
+        ),
     )
 
 
@@ -46,7 +53,7 @@ SERVICE = Service(
     name="loyalty",
     schema=SCHEMA,
     build=build,
-    indexes=INDEXES,
+    indexes=INDEXES | REDEMPTION_INDEXES,
     hears={
         "orders": {
             OrderConfirmed.TYPE: hear_order,

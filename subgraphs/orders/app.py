@@ -17,7 +17,7 @@ from subgraphs.orders.service.faults import FaultPoints
 from subgraphs.orders.service.fulfilments import Fulfilments
 from subgraphs.orders.service.live import LiveOrders
 from subgraphs.orders.service.orders import Orders
-from subgraphs.orders.service.peers import Catalog, Inventory, Loyalty
+from subgraphs.orders.service.peers import Catalog, Customers, Inventory, Loyalty
 from subgraphs.orders.service.quotes import Quotes
 from subgraphs.orders.service.returns import Returns
 from subgraphs.orders.service.runs import Runs
@@ -44,7 +44,18 @@ def assemble(resources: Resources, faults: FaultPoints) -> Services:
     }
     if resources.settings.stripe_api_key is not None:
         providers[stripe.NAME] = stripe.StripeProvider(resources.settings.stripe_api_key.get_secret_value())
-    completion = Completion(kept, resources.outbox, resources.clock, catalog, inventory, providers, faults)
+    loyalty = Loyalty(resources.peers)
+    completion = Completion(
+        kept,
+        resources.outbox,
+        resources.clock,
+        catalog,
+        inventory,
+        loyalty,
+        Customers(resources.peers),
+        providers,
+        faults,
+    )
     orders = Orders(kept, resources.outbox, resources.idempotency, resources.clock, catalog, inventory, cursors)
     quotes = Quotes(resources.clock, catalog, inventory, resources.codec("quotes"))
     after_sales = AfterSales(resources.database)
@@ -60,6 +71,7 @@ def assemble(resources: Resources, faults: FaultPoints) -> Services:
             resources.clock,
             catalog,
             inventory,
+            loyalty,
             completion,
             frozenset(providers),
             faults,
@@ -78,7 +90,7 @@ def assemble(resources: Resources, faults: FaultPoints) -> Services:
         runs=Runs(kept, resources.clock, cursors),
         live=LiveOrders(orders, fulfilments, resources.hub, resources.clock, tokens),
         completion=completion,
-        loyalty=Loyalty(resources.peers),
+        loyalty=loyalty,
     )
 
 

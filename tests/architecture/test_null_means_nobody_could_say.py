@@ -18,6 +18,7 @@ OWNERS = {
     "Location": "inventory",
     "Reservation": "inventory",
     "Customer": "customers",
+    "AgentMandate": "customers",
     "Cart": "orders",
     "CheckoutSession": "orders",
     "Order": "orders",

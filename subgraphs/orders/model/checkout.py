@@ -18,7 +18,7 @@ from subgraphs.orders.model.delivery import COLLECTED, Address, Group, Hold, Met
 from subgraphs.orders.model.lines import Line, Message
 from subgraphs.orders.model.refusals import IllegalTransition
 from subgraphs.orders.model.tax import TABLE_2026, TaxRule
-from subgraphs.orders.model.totals import Totals, add_up
+from subgraphs.orders.model.totals import Totals, add_up, paid_in_money
 
 Status = Literal[
     "INCOMPLETE", "REQUIRES_ESCALATION", "READY_FOR_COMPLETE", "COMPLETE_IN_PROGRESS", "COMPLETED", "CANCELED"
@@ -49,7 +49,8 @@ def hold_seconds(principal_kind: str, channel: str) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckoutSession:
-    """A session at one version. ``country`` is where the buyer seems to be until an address or a store says better."""
+    """A session at one version. ``country`` is where the buyer seems to be until an address or a store says better;
+    ``points`` of the buyer are to pay for a part, worth ``points_worth``."""
 
     id: str
     version: int
@@ -76,6 +77,8 @@ class CheckoutSession:
     expires_at: datetime
     order_id: str | None
     saga_id: str | None
+    points: int = 0
+    points_worth: Money | None = None
 
     @property
     def tax_rule(self) -> TaxRule | None:
@@ -89,9 +92,21 @@ class CheckoutSession:
         return TABLE_2026.rule(country, region) if country else None
 
     @property
-    def totals(self) -> Totals:
+    def due(self) -> Totals:
+        """What there is to pay, with money and points together."""
         delivery = delivery_cost(self.method, self.option_id, self.currency)
         return add_up(self.lines, delivery, self.tax_rule, self.currency)
+
+    @property
+    def totals(self) -> Totals:
+        return self.due if self.points_worth is None else self.due.paid_with(self.points_worth)
+
+    @property
+    def paid_by_line(self) -> tuple[Money, ...]:
+        """What of each line money pays for."""
+        points = self.points_worth or Money.zero(self.currency)
+        paid = paid_in_money([line.total for line in self.lines], points)
+        return tuple(Money(minor, self.currency) for minor in paid)
 
     @property
     def total(self) -> Money:
@@ -122,6 +137,16 @@ class CheckoutSession:
         missing = self.missing()
         status: Status = "INCOMPLETE" if missing else "READY_FOR_COMPLETE"
         return replace(self, status=status, messages=(*missing, *extra), continue_url=None)
+
+    def with_points_that_fit(self) -> tuple[CheckoutSession, tuple[Message, ...]]:
+        """The session without its points, and a warning, when they are worth more than there is to pay."""
+        if self.points_worth is None or self.points_worth.minor <= self.due.total.minor:
+            return self, ()
+        text = f"{self.points} points are more than there is to pay; none are used now"
+        warning = Message(
+            level="WARNING", code="POINTS_REMOVED", text=text, path="$.pointsToRedeem", severity="REQUIRES_BUYER_REVIEW"
+        )
+        return replace(self, points=0, points_worth=None), (warning,)
 
     def next_version(self) -> CheckoutSession:
         return replace(self, version=self.version + 1)

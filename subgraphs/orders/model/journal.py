@@ -4,6 +4,7 @@ An entry balances: its debits are its credits. It is made of one fact and never 
 another entry. Accounts are a small chart, named by number.
 
 * Money taken for an order: the provider owes it (or the till has it); goods, delivery and tax are earned or owed.
+* Points that paid for a part are owed no longer; given back, they are owed again.
 * Money given back: returns take the goods' side, tax its share (rounded down; what is left over is the goods').
 * A settlement: the bank has what the provider paid out, the fee is a cost, and the provider owes that much less.
 """
@@ -26,6 +27,7 @@ TILL: Final = "1000 Cash in tills"
 BANK: Final = "1100 Bank"
 RECEIVABLE: Final = "1200 Payment providers"
 TAX: Final = "2200 Tax payable"
+POINTS: Final = "2300 Points owed to members"
 SALES: Final = "4000 Sales"
 DELIVERY: Final = "4100 Delivery"
 RETURNS: Final = "4900 Returns"
@@ -66,14 +68,15 @@ class Entry:
 
 
 def sale(order: Order, tenders: Mapping[str, int]) -> tuple[Posting, ...]:
-    """The order's whole amount, taken into these accounts."""
+    """The order's whole value, taken into these accounts, and what points paid for."""
     tax = sum(line.amount.minor for line in order.tax_lines)
     on_delivery = sum(line.amount.minor for line in order.tax_lines if line.line_id is None and line.included)
     delivery = sum(row.amount.minor for row in order.totals if row.kind == "FULFILMENT") - on_delivery
-    goods = order.total.minor - tax - delivery
+    goods = order.value.minor - tax - delivery
     return _kept(
         [
             *(Posting(account, minor, 0) for account, minor in tenders.items()),
+            Posting(POINTS, order.points_worth.minor, 0),
             Posting(SALES, 0, goods),
             Posting(DELIVERY, 0, delivery),
             Posting(TAX, 0, tax),
@@ -81,11 +84,19 @@ def sale(order: Order, tenders: Mapping[str, int]) -> tuple[Posting, ...]:
     )
 
 
-def refund(order: Order, amount: int, account: str) -> tuple[Posting, ...]:
-    """So much of the order's amount given back from this account."""
+def refund(order: Order, amount: int, points: int, account: str) -> tuple[Posting, ...]:
+    """So much of the order's value given back: ``amount`` from this account, and points worth ``points``."""
+    share = tax_share(order, amount + points)
+    goods = amount + points - share
+    return _kept(
+        [Posting(RETURNS, goods, 0), Posting(TAX, share, 0), Posting(account, 0, amount), Posting(POINTS, 0, points)]
+    )
+
+
+def tax_share(order: Order, amount: int) -> int:
+    """What of the order's tax is in so much of its value, rounded down."""
     tax = sum(line.amount.minor for line in order.tax_lines)
-    share = tax * amount // order.total.minor if order.total.minor else 0
-    return _kept([Posting(RETURNS, amount - share, 0), Posting(TAX, share, 0), Posting(account, 0, amount)])
+    return tax * amount // order.value.minor if order.value.minor else 0
 
 
 def settlement(gross: int, fees: int) -> tuple[Posting, ...]:

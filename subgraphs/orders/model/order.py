@@ -20,7 +20,7 @@ from subgraphs.orders.model.checkout import CheckoutSession
 from subgraphs.orders.model.delivery import Address, Fulfilment, FulfilmentLine, Happening, Hold
 from subgraphs.orders.model.lines import Line
 from subgraphs.orders.model.tax import TaxLine, TaxRule
-from subgraphs.orders.model.totals import TotalLine, Totals, add_up
+from subgraphs.orders.model.totals import TotalLine, Totals, add_up, paid_in_money
 
 OrderStatus = Literal["PENDING", "CONFIRMED", "PROCESSING", "PARTIALLY_FULFILLED", "FULFILLED", "CANCELED", "CLOSED"]
 PaymentState = Literal[
@@ -96,6 +96,9 @@ class Order:
     owner: str
     customer_id: str | None
     agent_id: str | None
+    mandate_id: str | None = None
+    points: int = 0
+    """Points that paid for a part, worth the LOYALTY row of the totals."""
     email: str | None
     address: Address | None
     sold_at_location_id: str | None
@@ -109,11 +112,30 @@ class Order:
     adjustments: tuple[Adjustment, ...] = ()
 
     @property
+    def points_worth(self) -> Money:
+        """What of the order points paid for."""
+        paid = sum(row.amount.minor for row in self.totals if row.kind == "LOYALTY")
+        return Money(paid, self.currency)
+
+    @property
+    def value(self) -> Money:
+        """What the order cost, whether paid with money or points."""
+        return self.total + self.points_worth
+
+    @property
     def total(self) -> Money:
         return next(row.amount for row in self.totals if row.kind == "TOTAL")
 
 
-def place(session: CheckoutSession, hold: Hold, *, order_id: str, number: str, placed_at: datetime) -> Order:
+def place(
+    session: CheckoutSession,
+    hold: Hold,
+    *,
+    order_id: str,
+    number: str,
+    placed_at: datetime,
+    mandate_id: str | None = None,
+) -> Order:
     """The confirmed order of a session whose stock is committed at the locations ``hold`` names."""
     totals = session.totals
     at_ms = int(placed_at.timestamp() * 1000)
@@ -150,6 +172,8 @@ def place(session: CheckoutSession, hold: Hold, *, order_id: str, number: str, p
         owner=session.owner,
         customer_id=session.customer_id,
         agent_id=session.agent_id,
+        mandate_id=mandate_id,
+        points=session.points,
         email=session.email,
         address=session.address,
         sold_at_location_id=None,
@@ -292,16 +316,23 @@ def recorded_event(order: Order) -> PosOrderRecorded:
 
 
 def _event_lines(order: Order) -> tuple[OrderedLine, ...]:
+    """What was paid in money for each line's units, wherever they leave from; the parts of a line come to all of it."""
     lines: Mapping[str, OrderLine] = {line.id: line for line in order.lines}
-    return tuple(
-        OrderedLine(
-            sku=part.sku,
-            quantity=part.quantity,
-            unit_minor=lines[part.order_line_id].unit.minor,
-            total_minor=lines[part.order_line_id].unit.minor * part.quantity,
-            category_slug=lines[part.order_line_id].category_slug,
-            location_id=fulfilment.location_id,
-        )
-        for fulfilment in order.fulfilments
-        for part in fulfilment.lines
-    )
+    told = dict.fromkeys(lines, 0)
+    paid = dict(zip(lines, paid_in_money([line.total for line in order.lines], order.points_worth), strict=True))
+    found = []
+    for fulfilment in order.fulfilments:
+        for part in fulfilment.lines:
+            line, before = lines[part.order_line_id], told[part.order_line_id]
+            after = told[line.id] = before + part.quantity
+            found.append(
+                OrderedLine(
+                    sku=part.sku,
+                    quantity=part.quantity,
+                    unit_minor=line.unit.minor,
+                    total_minor=paid[line.id] * after // line.quantity - paid[line.id] * before // line.quantity,
+                    category_slug=line.category_slug,
+                    location_id=fulfilment.location_id,
+                )
+            )
+    return tuple(found)

@@ -6,7 +6,7 @@ A refusal met inside the completion saga must outlive the process, so each can b
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -51,13 +51,22 @@ class BudgetExceeded(DomainError):
 
     severity: ClassVar[Severity] = "UNRECOVERABLE"
 
-    def __init__(self, limit: Money, remaining: Money) -> None:
-        super().__init__(
-            f"an agent may spend {limit.amount} {limit.currency} on an order without a person",
-            path=("input", "expectedTotal"),
-        )
+    def __init__(self, limit: Money, remaining: Money, message: str | None = None) -> None:
+        text = message or f"an agent may spend {limit.amount} {limit.currency} on an order without a person"
+        super().__init__(text, path=("input", "expectedTotal"))
         self.limit = limit
         self.remaining = remaining
+
+
+class ConsentRequired(DomainError):
+    """A person must agree to ``purpose`` first, at ``continue_url``. Nothing was charged."""
+
+    severity: ClassVar[Severity] = "REQUIRES_BUYER_REVIEW"
+
+    def __init__(self, message: str, purpose: str, continue_url: str) -> None:
+        super().__init__(message, path=("input", "mandate"))
+        self.purpose = purpose
+        self.continue_url = continue_url
 
 
 class PaymentDeclined(DomainError):
@@ -130,6 +139,13 @@ class Failure:
                 return cls("PaymentDeclined", {"decline_code": error.decline_code, "retryable": error.retryable})
             case PaymentActionRequired():
                 return cls("PaymentActionRequired", {"action_url": error.action_url})
+            case BudgetExceeded():
+                limit, remaining = error.limit, error.remaining
+                amounts = [limit.minor, remaining.minor, limit.currency]
+                return cls("BudgetExceeded", {"amounts": amounts, "message": error.message})
+            case ConsentRequired():
+                facts = {"message": error.message, "purpose": error.purpose, "continue_url": error.continue_url}
+                return cls("ConsentRequired", facts)
             case RequestInFlight():
                 return cls("RequestInFlight", {"message": error.message, "retry_after_ms": error.retry_after_ms})
             case NotFound():
@@ -142,8 +158,15 @@ class Failure:
         return _REFUSALS[self.code](**self.facts)
 
 
-_REFUSALS: dict[str, type[DomainError]] = {
+def _budget_exceeded(amounts: Sequence[Any], message: str) -> BudgetExceeded:
+    limit, remaining, currency = amounts
+    return BudgetExceeded(Money(limit, currency), Money(remaining, currency), message)
+
+
+_REFUSALS: dict[str, Callable[..., DomainError]] = {
     "OutOfStock": OutOfStock,
+    "BudgetExceeded": _budget_exceeded,
+    "ConsentRequired": ConsentRequired,
     "PaymentDeclined": PaymentDeclined,
     "PaymentActionRequired": PaymentActionRequired,
     "RequestInFlight": RequestInFlight,

@@ -10,6 +10,7 @@ inspecting are one act at a counter: the clerk has the goods in hand and says wh
 What is refunded. A line's gross is what was paid for it with the tax that was added. Of ``n`` units the buyer gets
 ``floor(gross * n / units)``, less what earlier returns of the line were refunded; so the last unit takes what rounding
 left, and the returns of a line add up to its gross exactly. Delivery is refunded with the last unit of the order.
+Where points have paid for a part, what is given back is points first, then money.
 """
 
 from __future__ import annotations
@@ -116,10 +117,13 @@ def check(order: Order, asked_for: Mapping[str, int], wanted: Mapping[str, int],
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """What is given back; ``goods_minor`` of the order's goods are refunded by then, all returns together."""
+    """What is given back: money, and points that were worth ``points_minor``. ``goods_minor`` of the order's goods are
+    refunded by then, all returns together."""
 
     amount: Money
     goods_minor: int
+    points: int = 0
+    points_minor: int = 0
 
 
 def gross(order: Order, line: OrderLine) -> int:
@@ -130,17 +134,26 @@ def gross(order: Order, line: OrderLine) -> int:
 
 def refund_for(order: Order, units: Mapping[str, int]) -> Refund:
     """What the return of these units brings, after what has come back before."""
-    amount = goods = 0
-    whole = True
+    before, after = _worth(order, {}), _worth(order, units)
+    goods = sum(line.total.minor * (line.returned + units.get(line.id, 0)) // line.quantity for line in order.lines)
+    by_points = order.points_worth.minor
+    in_points = min(after, by_points) - min(before, by_points)
+    points = 0
+    if by_points:
+        points = order.points * min(after, by_points) // by_points - order.points * min(before, by_points) // by_points
+    return Refund(Money(after - before - in_points, order.currency), goods, points, in_points)
+
+
+def _worth(order: Order, units: Mapping[str, int]) -> int:
+    """What all that has come back was paid with, these units with it, in money and points together, in minor units."""
+    worth, whole = 0, True
     for line in order.lines:
-        before, after = line.returned, line.returned + units.get(line.id, 0)
-        paid = gross(order, line)
-        amount += paid * after // line.quantity - paid * before // line.quantity
-        goods += line.total.minor * after // line.quantity
-        whole = whole and after == line.quantity
-    if whole and any(units.values()):
-        amount += order.total.minor - sum(gross(order, line) for line in order.lines)
-    return Refund(Money(amount, order.currency), goods)
+        back = line.returned + units.get(line.id, 0)
+        worth += gross(order, line) * back // line.quantity
+        whole = whole and back == line.quantity
+    if whole:
+        worth += order.value.minor - sum(gross(order, line) for line in order.lines)
+    return worth
 
 
 def goods_returned(order: Order) -> int:
@@ -187,6 +200,11 @@ def received(
         lines=lines,
         happenings=(*given.happenings, Happening(at, "RECEIVED", actor), Happening(at, "INSPECTED", actor)),
     )
+
+
+def refunded(given: Return, at: datetime) -> Return:
+    """The return once everything was given back; the same version, for who writes it with another change."""
+    return replace(given, state="REFUNDED", happenings=(*given.happenings, Happening(at, "REFUNDED", "galleria")))
 
 
 def came_back(order: Order, units: Mapping[str, int], *, actor: str, at: datetime, detail: str) -> Order:

@@ -3,7 +3,9 @@
 Theory of operation. Freezing the checkout (in the transaction that writes the saga) is step 0. Then, in this order:
 
     reserve      a hold exists and outlives the rest                         undone by release
-    authorize    the provider has promised the money                         undone by void
+    budget       the agent's mandate has set the sum aside, if it has one    undone by giving it back
+    points       the points that pay for a part are held, if there are any   undone by giving them back
+    authorize    the provider has promised the money, if any is left to pay  undone by void
     commit       THE PIVOT: held stock becomes this order's                  never undone
     confirm      the order exists, the checkout is COMPLETED, the event is out
     capture      the money is taken, when the buyer's payment asks for it at once
@@ -17,8 +19,7 @@ record, so every effect is keyed by ``key(saga_id, step)`` at the callee and doi
 that is lost is not a refusal: ``authorize`` is then asked about at the provider, and ``commit`` is sent again until
 answered, since nobody may undo what may have passed the pivot.
 
-A later participant (points, a mandate's budget) is a row in ``STEPS``, an effect in the service, and nothing else.
-A model checker can drive ``next_action`` and ``after`` without any of the service.
+A later participant is a row in ``STEPS``, an effect in the service, and nothing else. A model checker can drive ``next_action`` and ``after`` without any of the service.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ class Step(StrEnum):
     """The steps after the freeze, by the names their keys and fault points carry."""
 
     RESERVE = "reserve"
+    BUDGET = "budget"
+    POINTS = "points"
     AUTHORIZE = "authorize"
     COMMIT = "commit"
     CONFIRM = "confirm"
@@ -46,22 +49,24 @@ class Step(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRule:
     """``undo`` names the compensation, if there is one. ``lost_max`` lost answers are borne before the saga turns back;
-    without it the step is tried for ever."""
+    without it the step is tried for ever. An ``optional`` step is taken by the sagas that want it."""
 
     step: Step
     undo: str | None = None
     lost_max: int | None = None
     timeout_s: float
     pivot: bool = False
-    on_request: bool = False
+    optional: bool = False
 
 
 STEPS: tuple[StepRule, ...] = (
     StepRule(step=Step.RESERVE, undo="release", lost_max=3, timeout_s=2),
-    StepRule(step=Step.AUTHORIZE, undo="void", lost_max=60, timeout_s=10),
+    StepRule(step=Step.BUDGET, undo="unbudget", lost_max=3, timeout_s=2, optional=True),
+    StepRule(step=Step.POINTS, undo="unpoints", lost_max=3, timeout_s=2, optional=True),
+    StepRule(step=Step.AUTHORIZE, undo="void", lost_max=60, timeout_s=10, optional=True),
     StepRule(step=Step.COMMIT, timeout_s=2, pivot=True),
     StepRule(step=Step.CONFIRM, timeout_s=5),
-    StepRule(step=Step.CAPTURE, timeout_s=10, on_request=True),
+    StepRule(step=Step.CAPTURE, timeout_s=10, optional=True),
 )
 RULES: dict[Step, StepRule] = {rule.step: rule for rule in STEPS}
 
@@ -81,10 +86,10 @@ class SagaState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a saga is. ``lost`` counts lost answers of the present step, ``unknown_since`` is when the first was."""
+    """How far a saga is. ``wants`` are the optional steps it takes. ``lost`` counts lost answers of the present step, ``unknown_since`` is when the first was."""
 
     state: SagaState = SagaState.RUNNING
-    captures: bool = False
+    wants: frozenset[Step] = frozenset({Step.AUTHORIZE})
     done: tuple[Step, ...] = ()
     undoing: tuple[Step, ...] = ()
     reserved_again: bool = False
@@ -167,7 +172,7 @@ def next_action(progress: Progress) -> Action:
     match progress.state:
         case SagaState.RUNNING:
             for rule in STEPS:
-                if rule.step not in progress.done and (progress.captures or not rule.on_request):
+                if rule.step not in progress.done and (rule.step in progress.wants or not rule.optional):
                     return Perform(rule.step)
             return Nothing()
         case SagaState.COMPENSATING:
@@ -201,7 +206,9 @@ def _after_effect(progress: Progress, step: Step, outcome: Outcome, now: datetim
             return onward
         case Refused(failure, keep_hold):
             assert not _passed_pivot(progress), f"{step} cannot refuse after the pivot"
-            return _turn_back(progress, failure, now, keep_hold=keep_hold)
+            # A request thought lost may still be on its way, and find room later: it is undone like one that did.
+            unsure = step if progress.unknown_since is not None else None
+            return _turn_back(progress, failure, now, keep_hold=keep_hold, unsure=unsure)
         case HoldLapsed(failure):
             assert rule.pivot, "only a commit finds the hold gone"
             if progress.reserved_again:
@@ -263,7 +270,7 @@ def backoff(lost: int) -> timedelta:
 class Saga:
     """One completion: what the buyer asked for, what has come of it, and how far it is.
 
-    ``request_id`` and ``request_print`` are the completing request's idempotency identity and fingerprint: the saga is
+    ``mandate_id`` names what an agent acts under, if it does. ``request_id`` and ``request_print`` are the completing request's idempotency identity and fingerprint: the saga is
     that request's record. ``hold`` is the stock it works with, ``provider_ref`` the provider's name for the payment.
     """
 
@@ -277,6 +284,7 @@ class Saga:
     attempt_id: str
     provider: str
     token: str
+    mandate_id: str | None = None
     amount: Money
     hold: Hold | None
     provider_ref: str | None

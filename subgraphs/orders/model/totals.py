@@ -1,7 +1,8 @@
 """Totals: subtotal, fulfilment, tax and total of a set of lines, and the law that binds them.
 
-The law (an audit and a property test hold it): TOTAL = SUBTOTAL + FULFILMENT + tax that prices do not include. Tax
-that prices include is shown, and is part of the subtotal and fulfilment already.
+The law (an audit and a property test hold it): TOTAL = SUBTOTAL + FULFILMENT + tax that prices do not include - LOYALTY.
+Tax that prices include is shown, and is part of the subtotal and fulfilment already. Points are a means of payment: they
+pay for goods, delivery and tax alike, and change none of these.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from subgraphs.kernel.money import Money
 from subgraphs.orders.model.lines import Line
 from subgraphs.orders.model.tax import TaxLine, TaxRule, taxes
 
-TotalKind = Literal["SUBTOTAL", "FULFILMENT", "TAX", "TOTAL"]
+TotalKind = Literal["SUBTOTAL", "FULFILMENT", "TAX", "LOYALTY", "TOTAL"]
 
 
 @dataclass(frozen=True, slots=True)
 class TotalLine:
-    """One row of the sum, for display in this order."""
+    """One row of the sum, for display in this order. What is taken off is positive as well: the kind says so."""
 
     kind: TotalKind
     amount: Money
@@ -36,6 +37,13 @@ class Totals:
     @property
     def total(self) -> Money:
         return next(row.amount for row in self.rows if row.kind == "TOTAL")
+
+    def paid_with(self, points: Money) -> Totals:
+        """The same with a part of the total paid by points that are worth so much, at most all of it."""
+        assert 0 <= points.minor <= self.total.minor, "points pay for no more than there is to pay"
+        others = tuple(row for row in self.rows if row.kind != "TOTAL")
+        left = TotalLine("TOTAL", self.total - points, "Total")
+        return Totals((*others, TotalLine("LOYALTY", points, "Points"), left), self.tax_lines)
 
 
 def add_up(lines: Sequence[Line], delivery: Money | None, rule: TaxRule | None, currency: str) -> Totals:
@@ -60,6 +68,17 @@ def add_up(lines: Sequence[Line], delivery: Money | None, rule: TaxRule | None, 
         rows.append(TotalLine("TAX", tax, "Tax, included" if rule.included else "Tax"))
         total = total if rule.included else total + tax
     return Totals((*rows, TotalLine("TOTAL", total, "Total")), tuple(tax_lines))
+
+
+def paid_in_money(lines: Sequence[Money], points: Money) -> list[int]:
+    """What of each line's total money pays for, in minor units. Points worth so much pay for goods first, for each line by
+    its share."""
+    goods = sum(line.minor for line in lines)
+    by_points = min(points.minor, goods)
+    if not by_points:
+        return [line.minor for line in lines]
+    shares = Money(by_points, points.currency).allocate([line.minor for line in lines])
+    return [line.minor - share.minor for line, share in zip(lines, shares, strict=True)]
 
 
 def _delivery_taxes(lines: Sequence[Line], delivery: Money, rule: TaxRule) -> list[TaxLine]:

@@ -308,10 +308,16 @@ class CheckoutSession:
     order_id: strawberry.Private[str | None]
     model: strawberry.Private[CheckoutModel]
 
+    @strawberry.field(description="The buyer's points that are to pay for a part; null when none are.")
+    async def points_to_redeem(self) -> int | None:
+        return self.model.points or None
+
     @strawberry.field(description="Points it would earn the buyer; null when loyalty cannot say right now.")
     async def points_to_earn(self, info: Info) -> int | None:
         loyalty = services_of(info).loyalty
-        return await loyalty.points_to_earn(self.model.lines, self.model.channel, info.context.principal)
+        return await loyalty.points_to_earn(
+            self.model.lines, self.model.paid_by_line, self.model.channel, info.context.principal
+        )
 
     @strawberry.field(description="The order, once completed.")
     async def order(self, info: Info) -> "Order | None":
@@ -376,6 +382,7 @@ class OrderAdjustment:
 @strawberry.type(description="The agent that placed the order.")
 class AgentAttribution:
     agent_id: str = strawberry.field(description="The agent.")
+    mandate_id: str | None = strawberry.field(description="The customer's mandate it bought under, man_….")
     principal: str = strawberry.field(description="On whose behalf.")
 
 
@@ -607,7 +614,9 @@ class Order:
             placed_at=found.placed_at,
             customer=_customer(found.customer_id),
             sold_at=_location(found.sold_at_location_id),
-            agent=None if found.agent_id is None else AgentAttribution(agent_id=found.agent_id, principal=found.owner),
+            agent=None
+            if found.agent_id is None
+            else AgentAttribution(agent_id=found.agent_id, mandate_id=found.mandate_id, principal=found.owner),
             lines=[
                 OrderLine(
                     id=strawberry.ID(line.id),

@@ -28,7 +28,8 @@ class TotalKind(enum.Enum):
     SUBTOTAL = _value("SUBTOTAL", "The lines together.")
     FULFILMENT = _value("FULFILMENT", "The delivery.")
     TAX = _value("TAX", "All tax; already in the other rows where prices include it, see the label and tax lines.")
-    TOTAL = _value("TOTAL", "What is paid.")
+    LOYALTY = _value("LOYALTY", "What points pay for; it is taken off.")
+    TOTAL = _value("TOTAL", "What is left to pay with money.")
 
 
 @strawberry.enum(description="How serious a message is.")

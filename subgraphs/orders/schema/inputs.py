@@ -78,6 +78,9 @@ class CheckoutUpdateInput:
     method: FulfilmentMethod | None = strawberry.field(default=None, description="SHIP, PICKUP or CURBSIDE.")
     pickup_location_id: strawberry.ID | None = strawberry.field(default=None, description="The store to collect at.")
     option_id: str | None = strawberry.field(default=None, description="A delivery option of the groups.")
+    redeem_points: int | None = strawberry.field(
+        default=None, description="How many of the buyer's points pay for a part; 0 takes them out again."
+    )
 
 
 @strawberry.input(description="How to pay.")
@@ -94,6 +97,9 @@ class CheckoutCompleteInput:
     payment: PaymentInput = strawberry.field(description="How to pay.")
     expected_total: MoneyInput = strawberry.field(
         description="The total the buyer agreed to; with any other total nothing is charged."
+    )
+    mandate: str | None = strawberry.field(
+        default=None, description="For agents: the customer's mandate, man_…; without one there is a small limit."
     )
 
 

@@ -41,6 +41,12 @@ class BudgetExceeded(UserError):
     remaining: MoneyType = strawberry.field(description="What it still could.")
 
 
+@strawberry.type(description="A person must agree first. Nothing was charged.")
+class ConsentRequired(UserError):
+    purpose: str = strawberry.field(description="To what: AGENT_PURCHASE (a consent), or APPROVAL of this purchase.")
+    continue_url: str = strawberry.field(description="Where the person can go on.")
+
+
 @strawberry.type(description="The provider said no. The stock stays aside for as long as it was promised.")
 class PaymentDeclined(UserError):
     decline_code: str = strawberry.field(description="The provider's reason.")
@@ -90,6 +96,11 @@ register_error(
     lambda error: {"limit": MoneyType.of(error.limit), "remaining": MoneyType.of(error.remaining)},
 )
 register_error(
+    refusals.ConsentRequired,
+    ConsentRequired,
+    lambda error: {"purpose": error.purpose, "continue_url": error.continue_url},
+)
+register_error(
     refusals.PaymentDeclined,
     PaymentDeclined,
     lambda error: {"decline_code": error.decline_code, "retryable": error.retryable},
@@ -111,6 +122,7 @@ OrderError = Annotated[
     | OutOfStock
     | PriceChanged
     | BudgetExceeded
+    | ConsentRequired
     | PaymentDeclined
     | PaymentActionRequired
     | IllegalTransition

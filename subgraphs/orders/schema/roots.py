@@ -252,6 +252,7 @@ class Mutation(FulfilmentMutation, ReturnMutation, FinanceMutation):
                 token=input.payment.token,
                 captures=input.payment.capture_mode is CaptureMode.IMMEDIATE,
                 expected_total=input.expected_total.to_money(),
+                mandate_id=input.mandate,
                 key=idempotency_key,
                 arguments={"id": id, "input": strawberry.asdict(input)},
             )
@@ -335,6 +336,7 @@ def _wishes(given: CheckoutCreateInput | CheckoutUpdateInput) -> Wishes:
         method=None if given.method is None else given.method.value,
         pickup_location_id=given.pickup_location_id,
         option_id=given.option_id,
+        points=given.redeem_points if isinstance(given, CheckoutUpdateInput) else None,
     )
 
 

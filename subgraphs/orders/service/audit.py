@@ -1,6 +1,7 @@
 """The audit of orders: orders against their payments, sagas and checkouts, all read in one snapshot.
 
-I5  an order of a checkout has exactly one live payment, over its total, and a reservation; no other payment is live
+I5  an order of a checkout has exactly one live payment, over its total if there is any, and a reservation; no other
+    payment is live
 I6  an authorization without an order belongs to a saga that is still running
 I7  an order's total is the sum of its parts
 I8  refunded <= captured <= authorized
@@ -58,7 +59,7 @@ def _sums(order: Order) -> list[str]:
     rows = {row.kind: row.amount.minor for row in order.totals}
     lines = sum(line.total.minor for line in order.lines)
     added = sum(tax.amount.minor for tax in order.tax_lines if not tax.included)
-    parts = lines + rows.get("FULFILMENT", 0) + added
+    parts = lines + rows.get("FULFILMENT", 0) + added - rows.get("LOYALTY", 0)
     problems = []
     if parts != rows["TOTAL"]:
         problems.append(f"I7 {order.id}: the parts are {parts}, the total {rows['TOTAL']}")
@@ -86,6 +87,7 @@ def _paid(order: Order, payments: list[Payment]) -> list[str]:
     problems = []
     if sum(payment.authorized.minor for payment in live) != order.total.minor:
         problems.append(f"I5 {order.id}: not paid for exactly")
-    if order.origin.startswith("checkout:") and (len(live) != 1 or order.reservation_id is None):
+    wanted = 1 if order.total.minor else 0
+    if order.origin.startswith("checkout:") and (len(live) != wanted or order.reservation_id is None):
         problems.append(f"I5 {order.id}: {len(live)} live payments, reservation {order.reservation_id}")
     return problems

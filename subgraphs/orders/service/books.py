@@ -27,6 +27,7 @@ from subgraphs.kernel.clock import Clock, from_iso
 from subgraphs.kernel.errors import InvalidInput, RequestInFlight
 from subgraphs.kernel.events import (
     Envelope,
+    OrderConfirmed,
     PaymentCaptured,
     PosOrderRecorded,
     RefundIssued,
@@ -288,6 +289,13 @@ class Bookkeeping:
                     postings = journal.sale(order, {journal.RECEIVABLE: captured.amount_minor})
                     paper, state = _invoice(order, fact, state)
                     text = f"Order {order.number}"
+                case OrderConfirmed.TYPE:
+                    order = await self._order(fact, session)
+                    if order.total.minor:
+                        continue  # It is booked when its money is taken.
+                    postings = journal.sale(order, {})
+                    paper, state = _invoice(order, fact, state)
+                    text = f"Order {order.number}"
                 case PosOrderRecorded.TYPE:
                     order = await self._order(fact, session)
                     postings = journal.sale(order, await self._tenders(order, session))
@@ -296,7 +304,8 @@ class Bookkeeping:
                 case RefundIssued.TYPE:
                     order = await self._order(fact, session)
                     refund = RefundIssued.from_data(fact.data)
-                    postings = journal.refund(order, refund.amount_minor, await self._account(refund, session))
+                    account = await self._account(refund, session)
+                    postings = journal.refund(order, refund.amount_minor, refund.points_minor, account)
                     before = [*(await self._books.papers_of([order.id], session)).get(order.id, []), *papers]
                     paper, state = _credit_note(order, fact, refund, before, state)
                     text = f"Refund of order {order.number}"
@@ -357,7 +366,7 @@ def _invoice(order: Order, fact: Envelope, state: State) -> tuple[Paper, State]:
         number=number,
         order_id=order.id,
         at=from_iso(fact.occurred_at),
-        total=order.total,
+        total=order.value,
         tax=tax,
         of=None,
     )
@@ -368,8 +377,7 @@ def _credit_note(
     order: Order, fact: Envelope, refund: RefundIssued, before: Sequence[Paper], state: State
 ) -> tuple[Paper, State]:
     number = state.credit_notes + 1
-    tax = sum(line.amount.minor for line in order.tax_lines)
-    share = tax * refund.amount_minor // order.total.minor if order.total.minor else 0
+    worth = refund.amount_minor + refund.points_minor
     invoice = next((each for each in before if each.order_id == order.id and each.kind == "INVOICE"), None)
     paper = Paper(
         id=f"CRN-{number:07}",
@@ -377,8 +385,8 @@ def _credit_note(
         number=number,
         order_id=order.id,
         at=from_iso(fact.occurred_at),
-        total=Money(refund.amount_minor, refund.currency),
-        tax=Money(share, refund.currency),
+        total=Money(worth, refund.currency),
+        tax=Money(journal.tax_share(order, worth), refund.currency),
         of=invoice.id if invoice is not None else None,
     )
     return paper, replace(state, credit_notes=number)

@@ -17,7 +17,7 @@ from subgraphs.chassis.idempotency import Claim, Idempotency, Payload
 from subgraphs.chassis.identity import Principal, RequestContext
 from subgraphs.chassis.mongo import DuplicateKey, Session
 from subgraphs.kernel.clock import Clock
-from subgraphs.kernel.errors import DomainError, IdempotencyConflict, InvalidInput, NotFound, RequestInFlight
+from subgraphs.kernel.errors import DomainError, Forbidden, IdempotencyConflict, InvalidInput, NotFound, RequestInFlight
 from subgraphs.kernel.ids import new_id
 from subgraphs.kernel.money import Money
 from subgraphs.orders.model.budget import check_agent_budget
@@ -32,9 +32,11 @@ from subgraphs.orders.service.access import acting_for, may_touch, once
 from subgraphs.orders.service.carts import pricing_place
 from subgraphs.orders.service.completion import LEASE, Completion
 from subgraphs.orders.service.faults import FaultPoints
-from subgraphs.orders.service.peers import Catalog, Inventory, Short, out_of_stock
+from subgraphs.orders.service.peers import Catalog, Inventory, Loyalty, Short, out_of_stock
 from subgraphs.orders.service.quotes import Quotes
 from subgraphs.orders.store import Store
+
+REDEEM = "loyalty:redeem"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,7 @@ class Wishes:
     method: Method | None = None
     pickup_location_id: str | None = None
     option_id: str | None = None
+    points: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +73,7 @@ class Checkouts:
         clock: Clock,
         catalog: Catalog,
         inventory: Inventory,
+        loyalty: Loyalty,
         completion: Completion,
         providers: frozenset[str],
         faults: FaultPoints,
@@ -81,6 +85,7 @@ class Checkouts:
         self._clock = clock
         self._catalog = catalog
         self._inventory = inventory
+        self._loyalty = loyalty
         self._completion = completion
         self._providers = providers
         self._faults = faults
@@ -146,7 +151,7 @@ class Checkouts:
                 order_id=None,
                 saga_id=None,
             )
-            session = await self._wished(session, wishes)
+            session = await self._paying(principal, await self._wished(session, wishes), wishes)
             if hold_stock and _can_hold(session):
                 hold = await self._held(session, f"checkout:{checkout_id}:hold")
                 session = replace(session, hold=hold)
@@ -186,7 +191,9 @@ class Checkouts:
                 lines = priced(wanted, offers, before.currency)
                 warnings = drift(before.lines, lines)
                 changed = replace(changed, lines=lines)
-            changed = await self._wished(changed, wishes)
+            changed = await self._paying(principal, await self._wished(changed, wishes), wishes)
+            changed, dropped = changed.with_points_that_fit()
+            warnings = (*warnings, *dropped)
             changed = await self._moved_hold(before, changed, _digest(claim))
             changed = changed.next_version().settled(warnings)
 
@@ -247,6 +254,7 @@ class Checkouts:
         token: str,
         captures: bool,
         expected_total: Money,
+        mandate_id: str | None,
         key: str,
         arguments: Mapping[str, Any],
     ) -> Completed:
@@ -255,8 +263,8 @@ class Checkouts:
         known = await self._store.saga_of_request(claim.id)
         if known is not None:
             return await self._replayed(known, claim)
-        session = await self._ready(principal, checkout_id, provider, expected_total)
-        saga = await self._frozen(session, claim, provider, token, captures)
+        session = await self._ready(principal, checkout_id, provider, expected_total, mandate_id)
+        saga = await self._frozen(session, claim, provider, token, captures, mandate_id)
         if saga is not None:
             return await self._outcome(await self._completion.drive(saga), replayed=False)
         known = await self._store.saga_of_request(claim.id)
@@ -269,7 +277,7 @@ class Checkouts:
         return await self._outcome(await self._completion.wait(saga), replayed=True)
 
     async def _ready(
-        self, principal: Principal, checkout_id: str, provider: str, expected_total: Money
+        self, principal: Principal, checkout_id: str, provider: str, expected_total: Money, mandate_id: str | None
     ) -> CheckoutSession:
         """The session, priced as of now and costing what the buyer agreed to; else the refusal it deserves."""
         session = await self._mine(principal, checkout_id)
@@ -283,23 +291,41 @@ class Checkouts:
         offers = await self._catalog.offers(
             [line.sku for line in session.lines], session.channel, session.currency, session.country
         )
-        current = replace(session, lines=requoted(session.lines, offers, now))
+        repriced = replace(session, lines=requoted(session.lines, offers, now))
+        current, dropped = repriced.with_points_that_fit()
         if current.total != expected_total:
-            if current.lines != session.lines:
-                shown = current.next_version().settled(drift(session.lines, current.lines))
+            if current != session:
+                shown = current.next_version().settled((*drift(session.lines, current.lines), *dropped))
                 await self._store.database.transact(
                     lambda transaction: self._store.save_checkout(shown, session.version, transaction)
                 )
             raise PriceChanged(expected_total, current.total)
-        if principal.kind == "agent":
+        if mandate_id is None and principal.kind == "agent":
             check_agent_budget(current.total)
+        if mandate_id is not None and (principal.agent_id is None or current.agent_id != principal.agent_id):
+            raise InvalidInput("a mandate is for the agent that opened the checkout", path=("input", "mandate"))
+        if mandate_id is not None and current.customer_id is None:
+            raise InvalidInput("a mandate is a customer's, and this checkout is nobody's", path=("input", "mandate"))
         return current
 
     async def _frozen(
-        self, session: CheckoutSession, claim: Claim, provider: str, token: str, captures: bool
+        self,
+        session: CheckoutSession,
+        claim: Claim,
+        provider: str,
+        token: str,
+        captures: bool,
+        mandate_id: str | None,
     ) -> Saga | None:
         """The saga, written together with the freeze; nothing if an equal request has written one already."""
         now = self._clock.now()
+        to_pay = session.total.minor > 0
+        wants = {
+            Step.BUDGET: mandate_id is not None,
+            Step.POINTS: session.points > 0,
+            Step.AUTHORIZE: to_pay,
+            Step.CAPTURE: to_pay and captures,
+        }
         saga = Saga(
             id=new_id("sag"),
             version=1,
@@ -311,10 +337,11 @@ class Checkouts:
             attempt_id=new_id("pay"),
             provider=provider,
             token=token,
+            mandate_id=mandate_id,
             amount=session.total,
             hold=session.hold,
             provider_ref=None,
-            progress=Progress(captures=captures, due_at=now),
+            progress=Progress(wants=frozenset(step for step, wanted in wants.items() if wanted), due_at=now),
             started_at=now,
         )
         frozen = replace(session.next_version(), status="COMPLETE_IN_PROGRESS", saga_id=saga.id, messages=())
@@ -392,6 +419,30 @@ class Checkouts:
         if wishes.option_id is not None and wishes.option_id not in offered:
             raise InvalidInput(f"one of: {', '.join(sorted(offered))}", path=("input", "optionId"))
         return changed
+
+    async def _paying(self, principal: Principal, session: CheckoutSession, wishes: Wishes) -> CheckoutSession:
+        """The session with as many points to pay with as the buyer says; ``InvalidInput`` for more than may be used."""
+        path = ("input", "redeemPoints")
+        if wishes.points is None:
+            return session
+        if wishes.points == 0:
+            return replace(session, points=0, points_worth=None)
+        if session.customer_id is None:
+            raise InvalidInput("only who has signed in can pay with points", path=path)
+        if principal.kind == "agent" and not principal.has(REDEEM):
+            raise Forbidden(f"missing scopes: {REDEEM}", [REDEEM])
+        if wishes.points < 0:
+            raise InvalidInput("points are not negative", path=path)
+        spendable, worth = await self._loyalty.points_worth(session.customer_id, wishes.points, session.currency)
+        if spendable < wishes.points:
+            raise InvalidInput(f"{spendable} points can be spent", path=path)
+        if worth is None or worth.minor == 0:
+            raise InvalidInput(f"these points are worth nothing in {session.currency}", path=path)
+        due = session.due.total
+        if worth.minor > due.minor:
+            most = wishes.points * due.minor // worth.minor
+            raise InvalidInput(f"there is {due.amount} {due.currency} to pay: at most {most} points", path=path)
+        return replace(session, points=wishes.points, points_worth=worth)
 
     async def _moved_hold(self, before: CheckoutSession, changed: CheckoutSession, digest: str) -> CheckoutSession:
         """The changed session with a hold for what it is now."""

@@ -33,7 +33,14 @@ from subgraphs.orders.model.checkout import CheckoutSession
 from subgraphs.orders.model.lines import Message
 from subgraphs.orders.model.numbering import CHANCE_BITS, order_number
 from subgraphs.orders.model.order import Payment, PaymentState, confirmed_event, place
-from subgraphs.orders.model.refusals import Failure, OutOfStock, PaymentActionRequired, PaymentDeclined
+from subgraphs.orders.model.refusals import (
+    BudgetExceeded,
+    ConsentRequired,
+    Failure,
+    OutOfStock,
+    PaymentActionRequired,
+    PaymentDeclined,
+)
 from subgraphs.orders.model.saga import (
     RULES,
     UNKNOWN_WINDOW,
@@ -55,13 +62,24 @@ from subgraphs.orders.model.saga import (
 )
 from subgraphs.orders.payments.port import AnswerMissing, Attempt, PaymentProvider
 from subgraphs.orders.service.faults import FaultPoints
-from subgraphs.orders.service.peers import Catalog, HoldGone, Inventory, Short, out_of_stock
+from subgraphs.orders.service.peers import (
+    Catalog,
+    Customers,
+    HoldGone,
+    Inventory,
+    Loyalty,
+    Short,
+    Spend,
+    out_of_stock,
+)
 from subgraphs.orders.store import Store
 
 LEASE = timedelta(seconds=20)
 HOLD_MARGIN_S = 120
 BUYER_ACTS_WITHIN = timedelta(minutes=10)
 CLIENT_WAITS_S = 15.0
+_ALONE = frozenset({Step.COMMIT, Step.BUDGET, Step.POINTS})
+"""Steps of which nothing but the saga itself keeps a record."""
 CLIENT_POLL_S = 0.1
 WORKER_POLL_S = 0.5
 WORKER_BATCH = 20
@@ -83,9 +101,13 @@ class Completion:
         clock: Clock,
         catalog: Catalog,
         inventory: Inventory,
+        loyalty: Loyalty,
+        customers: Customers,
         providers: Mapping[str, PaymentProvider],
         faults: FaultPoints,
     ) -> None:
+        self._loyalty = loyalty
+        self._customers = customers
         self._store = store
         self._outbox = outbox
         self._clock = clock
@@ -162,7 +184,8 @@ class Completion:
             case Undo(step) as action:
                 outcome = await self._compensate(saga, action)
                 self._faults.fault(f"after_{RULES[step].undo}")
-                return await self._record(saga, saga, step, outcome)
+                released = step is Step.RESERVE and isinstance(outcome, Done)
+                return await self._record(saga, replace(saga, hold=None) if released else saga, step, outcome)
             case GiveBack():
                 return await self._give_back(saga)
             case Nothing():
@@ -193,7 +216,7 @@ class Completion:
                 await self._escalate(changed, outcome, session)
             return saved
 
-        if step is Step.COMMIT or (step is Step.RESERVE and isinstance(outcome, Done)):
+        if step in _ALONE or (step is Step.RESERVE and isinstance(outcome, Done)):
             return await self._save(changed, due_at)
         return await self._store.database.transact(body)
 
@@ -205,6 +228,10 @@ class Completion:
                 match action.step:
                     case Step.RESERVE:
                         return await self._reserve(saga, action)
+                    case Step.BUDGET:
+                        return saga, await self._budget(saga, action)
+                    case Step.POINTS:
+                        return saga, await self._points(saga, action)
                     case Step.AUTHORIZE:
                         return await self._authorize(saga)
                     case Step.COMMIT:
@@ -242,8 +269,36 @@ class Completion:
         except Short as short:
             return replace(saga, hold=None), Refused(await self._out_of_stock(checkout, short))
         except InvalidInput as error:
-            return saga, Refused(Failure.of(error))
+            return replace(saga, hold=None), Refused(Failure.of(error))
         return replace(saga, hold=held), Done()
+
+    async def _budget(self, saga: Saga, action: Perform) -> Outcome:
+        checkout = await self._checkout(saga)
+        assert saga.mandate_id is not None, "a budget is a mandate's"
+        assert checkout.agent_id is not None, "a mandate is an agent's"
+        assert checkout.customer_id is not None, "a mandate is for a customer"
+        spend = Spend(
+            mandate_id=saga.mandate_id,
+            agent_id=checkout.agent_id,
+            customer_id=checkout.customer_id,
+            order_id=saga.order_id,
+            amount=saga.amount,
+            categories=tuple(sorted({line.category_slug for line in checkout.lines})),
+        )
+        try:
+            await self._customers.hold_budget(spend, f"/checkout/{checkout.id}", saga.key(action))
+        except (BudgetExceeded, ConsentRequired, InvalidInput) as refusal:
+            return Refused(Failure.of(refusal), keep_hold=True)
+        return Done()
+
+    async def _points(self, saga: Saga, action: Perform) -> Outcome:
+        checkout = await self._checkout(saga)
+        assert checkout.customer_id is not None, "points are a customer's"
+        try:
+            await self._loyalty.hold_points(checkout.customer_id, checkout.points, saga.order_id, saga.key(action))
+        except InvalidInput as refusal:
+            return Refused(Failure.of(refusal), keep_hold=True)
+        return Done()
 
     async def _authorize(self, saga: Saga) -> tuple[Saga, Outcome]:
         """Asks for the money once. After a lost answer only asks what became of it, until the provider must have it.
@@ -306,7 +361,14 @@ class Completion:
         progress = after(saga.progress, Done(), now)
         changed = replace(saga, progress=progress, token="" if progress.ended else saga.token)
         saved = await self._save(changed, now + LEASE, session)
-        order = place(checkout, saga.hold, order_id=saga.order_id, number=saga.number, placed_at=now)
+        order = place(
+            checkout,
+            saga.hold,
+            order_id=saga.order_id,
+            number=saga.number,
+            placed_at=now,
+            mandate_id=saga.mandate_id,
+        )
         await self._store.add_order(order, session)
         completed = replace(
             checkout.next_version(),
@@ -317,9 +379,10 @@ class Completion:
             continue_url=None,
         )
         assert await self._store.save_checkout(completed, checkout.version, session), "read in this transaction"
-        payment = await self._store.payment(saga.attempt_id, session)
-        assert payment is not None, "an order follows its authorization"
-        await self._store.put_payment(replace(payment, order_id=order.id), session)
+        if Step.AUTHORIZE in saga.progress.wants:
+            payment = await self._store.payment(saga.attempt_id, session)
+            assert payment is not None, "an order follows its authorization"
+            await self._store.put_payment(replace(payment, order_id=order.id), session)
         await self._outbox.append(
             session,
             confirmed_event(order),
@@ -335,6 +398,11 @@ class Completion:
             async with asyncio.timeout(RULES[action.step].timeout_s):
                 if action.step is Step.AUTHORIZE:
                     await self._providers[saga.provider].void(saga.attempt_id, saga.amount)
+                elif action.step is Step.POINTS:
+                    await self._loyalty.release_points(saga.order_id, saga.key(action))
+                elif action.step is Step.BUDGET:
+                    assert saga.mandate_id is not None, "a budget is a mandate's"
+                    await self._customers.release_budget(saga.mandate_id, saga.order_id, saga.key(action))
                 elif saga.hold is not None:
                     await self._inventory.release(saga.hold.reservation_id, "checkout not completed", saga.key(action))
         except (TimeoutError, PeerFailed, AnswerMissing, DatabaseUnreachable):
@@ -351,9 +419,8 @@ class Completion:
             saved = await self._save(replace(saga, progress=after(saga.progress, Done(), now), token=""), now, session)
             checkout = await self._checkout(saga, session)
             error = failure.error()
-            kept = saga.hold if failure.code == "PaymentDeclined" else None
             message = Message(level="ERROR", code=_code(failure), text=error.message, severity=error.severity)
-            back = replace(checkout.next_version(), hold=kept, saga_id=None).settled((message,))
+            back = replace(checkout.next_version(), hold=saga.hold, saga_id=None).settled((message,))
             if failure.code == "OutOfStock":
                 back = replace(back, status="INCOMPLETE")
             assert await self._store.save_checkout(back, checkout.version, session), "read in this transaction"
@@ -441,6 +508,8 @@ def _code(failure: Failure) -> str:
     codes = {
         "OutOfStock": "OUT_OF_STOCK",
         "PaymentDeclined": "PAYMENT_DECLINED",
+        "BudgetExceeded": "BUDGET_EXCEEDED",
+        "ConsentRequired": "CONSENT_REQUIRED",
         "RequestInFlight": "TRY_AGAIN",
     }
     return codes.get(failure.code, "NOT_COMPLETED")

@@ -29,7 +29,7 @@ from subgraphs.kernel.ids import new_id
 from subgraphs.kernel.money import Money
 from subgraphs.orders.model.delivery import Happening
 from subgraphs.orders.model.order import Adjustment, Order, Payment
-from subgraphs.orders.model.returns import goods_total
+from subgraphs.orders.model.returns import Refund, goods_total, refunded
 from subgraphs.orders.payments.counter import PREFIX, CounterProvider
 from subgraphs.orders.payments.port import AnswerMissing, PaymentProvider
 from subgraphs.orders.service.faults import FaultPoints
@@ -85,14 +85,16 @@ class Errands:
                 taken = True
         if taken:
             left = self._left(await self._payments(order.id), errands)
-            await self.refund(order, left, None, "CANCELED", goods_total(order), session)
+            if left.minor:
+                await self.refund(order, Refund(left, goods_total(order)), None, "CANCELED", session)
 
-    async def refund(
-        self, order: Order, amount: Money, return_id: str | None, reason: str, goods_minor: int, session: Session
-    ) -> str:
+    async def refund(self, order: Order, owed: Refund, return_id: str | None, reason: str, session: Session) -> str:
         """Wants so much given back, to the tenders it came from, the first first; the refund's identity. Raises
-        ``InvalidInput`` when that is more than was taken."""
-        refund_id = new_id("rfd")
+        ``InvalidInput`` when that is more than was taken. Where no money is owed it is a fact at once."""
+        refund_id, amount = new_id("rfd"), owed.amount
+        if not amount.minor:
+            await self._without_money(order, owed, refund_id, return_id, session)
+            return refund_id
         errands = await self._after.errands_of(order.id, session)
         payments = await self._payments(order.id)
         if amount.minor > self._left(payments, errands).minor:
@@ -102,11 +104,36 @@ class Errands:
             part = min(wanted, _refundable(payment, errands))
             if part > 0:
                 errand = self._errand("REFUND", payment, Money(part, amount.currency))
-                about = RefundPart(refund_id=refund_id, return_id=return_id, reason=reason, goods_minor=goods_minor)
+                about = RefundPart(
+                    refund_id=refund_id,
+                    return_id=return_id,
+                    reason=reason,
+                    goods_minor=owed.goods_minor,
+                    points=0 if parts else owed.points,
+                    points_minor=0 if parts else owed.points_minor,
+                )
                 parts.append(replace(errand, id=f"refund:{refund_id}:{len(parts)}", refund=about))
                 wanted -= part
         await self._after.add_errands(parts, session)
         return refund_id
+
+    async def _without_money(
+        self, order: Order, owed: Refund, refund_id: str, return_id: str | None, session: Session
+    ) -> None:
+        issued = RefundIssued(
+            refund_id=refund_id,
+            order_id=order.id,
+            return_id=return_id,
+            customer_id=order.customer_id,
+            currency=order.currency,
+            amount_minor=0,
+            goods_minor=owed.goods_minor,
+            goods_total_minor=goods_total(order),
+            points=owed.points,
+            points_minor=owed.points_minor,
+        )
+        # Of the order's own facts this one comes last at its version; it is a thing of its own to those who count versions.
+        await self._outbox.append(session, issued, aggregate=f"refund:{refund_id}", aggregate_version=1)
 
     async def settle(self, order_id: str) -> None:
         """Tries an order's errands now, for somebody who waits at a counter. What does not work out stays with the worker."""
@@ -213,13 +240,8 @@ class Errands:
             given = await self._after.given_back(errand.refund.return_id, session)
             assert given is not None, "returns are not deleted"
             if given.state == "INSPECTED":
-                refunded = replace(
-                    given,
-                    version=given.version + 1,
-                    state="REFUNDED",
-                    happenings=(*given.happenings, Happening(now, "REFUNDED", "galleria")),
-                )
-                await self._after.save_return(refunded, given.version, session)
+                ended = replace(refunded(given, now), version=given.version + 1)
+                await self._after.save_return(ended, given.version, session)
         await self._after.errand_done(errand.id, session)
 
 
@@ -269,5 +291,7 @@ def _after(errand: Errand, payment: Payment, order: Order, now: datetime) -> tup
                 amount_minor=amount.minor,
                 goods_minor=errand.refund.goods_minor,
                 goods_total_minor=goods_total(order),
+                points=errand.refund.points,
+                points_minor=errand.refund.points_minor,
             )
             return changed, replace(noted("REFUNDED"), adjustments=(*order.adjustments, entry)), issued

@@ -1,4 +1,4 @@
-"""What orders asks of catalog, inventory and loyalty, as typed questions and commands. The only place that knows their GraphQL.
+"""What orders asks of catalog, inventory, loyalty and customers, as typed questions and commands. The only place that knows their GraphQL.
 
 A refusal of inventory comes back as our own; no answer is ``PeerFailed``, and means nothing about what the peer did.
 """
@@ -19,7 +19,7 @@ from subgraphs.kernel.errors import DomainError, InvalidInput, NotFound
 from subgraphs.kernel.money import Money
 from subgraphs.orders.model.delivery import HeldLine, Hold, Method
 from subgraphs.orders.model.lines import Line, LineRequest, Offer
-from subgraphs.orders.model.refusals import OutOfStock, shown_available
+from subgraphs.orders.model.refusals import BudgetExceeded, ConsentRequired, OutOfStock, shown_available
 
 _OFFERS = """
 query OrdersOffers($skus: [String!]!, $context: PriceContextInput!) {
@@ -99,8 +99,42 @@ _EARNED = """
 query OrdersEarned($orders: [_Any!]!) { _entities(representations: $orders) { ... on Order { pointsEarned } } }
 """
 
+_WORTH = """
+query OrdersPointsWorth($customer: ID!, $points: Int!, $currency: CurrencyCode!) {
+  pointsWorth(customerId: $customer, points: $points, currency: $currency) { spendable worth { minor currency } }
+}
+"""
+_REFUSED = "errors { __typename ... on UserError { message } }"
+_POINTS_HOLD = f"""
+mutation OrdersPointsHold($customer: ID!, $points: Int!, $order: ID!, $key: IdempotencyKey!) {{
+  outcome: pointsHold(customerId: $customer, points: $points, orderId: $order, idempotencyKey: $key) {{ {_REFUSED} }}
+}}
+"""
+_POINTS_RELEASE = f"""
+mutation OrdersPointsRelease($order: ID!, $key: IdempotencyKey!) {{
+  outcome: pointsRelease(orderId: $order, idempotencyKey: $key) {{ {_REFUSED} }}
+}}
+"""
+_MANDATE_HOLD = f"""
+mutation OrdersMandateHold(
+  $id: ID!, $agent: String!, $customer: ID!, $order: ID!, $amount: MoneyInput!, $categories: [String!]!,
+  $key: IdempotencyKey!
+) {{
+  outcome: mandateHold(
+    id: $id, agentId: $agent, customerId: $customer, orderId: $order, amount: $amount, categories: $categories,
+    idempotencyKey: $key
+  ) {{ held reason message limit {{ minor currency }} remaining {{ minor currency }} {_REFUSED} }}
+}}
+"""
+_MANDATE_RELEASE = f"""
+mutation OrdersMandateRelease($id: ID!, $order: ID!, $key: IdempotencyKey!) {{
+  outcome: mandateRelease(id: $id, orderId: $order, idempotencyKey: $key) {{ {_REFUSED} }}
+}}
+"""
+
 _CACHED_MAX = 512
 _ALTERNATIVES_MAX = 5
+_LIMITS = ("limit", "remaining")
 _BUYABLE = frozenset({"IN_STOCK", "LOW_STOCK"})
 
 
@@ -279,15 +313,17 @@ class Loyalty:
     def __init__(self, peers: PeerClient) -> None:
         self._peers = peers
 
-    async def points_to_earn(self, lines: Sequence[Line], channel: str, principal: Principal) -> int | None:
-        """What a purchase would earn this buyer; None when nobody can say, since no purchase waits for points."""
+    async def points_to_earn(
+        self, lines: Sequence[Line], paid: Sequence[Money], channel: str, principal: Principal
+    ) -> int | None:
+        """What a purchase, so much of each line paid in money, would earn this buyer; None when nobody can say, since no purchase waits for points."""
         asked = [
             {
                 "sku": line.sku,
                 "quantity": line.quantity,
-                "amount": {"minor": line.total.minor, "currency": line.total.currency},
+                "amount": {"minor": amount.minor, "currency": amount.currency},
             }
-            for line in lines
+            for line, amount in zip(lines, paid, strict=True)
         ]
         if not asked:
             return 0
@@ -308,6 +344,72 @@ class Loyalty:
         except PeerFailed:
             return [None] * len(order_ids)
         return [found and found["pointsEarned"] for found in data["_entities"]]
+
+    async def points_worth(self, customer_id: str, points: int, currency: str) -> tuple[int, Money | None]:
+        """How many points the customer could spend, and what ``points`` are worth; None where they are worth nothing."""
+        asked = {"customer": customer_id, "points": points, "currency": currency}
+        found = (await self._peers.execute("loyalty", _WORTH, asked))["pointsWorth"]
+        worth = found["worth"]
+        return found["spendable"], Money(worth["minor"], worth["currency"]) if worth is not None else None
+
+    async def hold_points(self, customer_id: str, points: int, order_id: str, key: str) -> None:
+        """Holds points for an order, once; ``InvalidInput`` says why it cannot be."""
+        asked = {"customer": customer_id, "points": points, "order": order_id, "key": key}
+        _done("loyalty", await self._peers.execute("loyalty", _POINTS_HOLD, asked))
+
+    async def release_points(self, order_id: str, key: str) -> None:
+        """Gives back what is held for an order, also if nothing is (yet)."""
+        _done("loyalty", await self._peers.execute("loyalty", _POINTS_RELEASE, {"order": order_id, "key": key}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spend:
+    """What an order takes of a mandate: whose, for whom, how much, on goods of which categories."""
+
+    mandate_id: str
+    agent_id: str
+    customer_id: str
+    order_id: str
+    amount: Money
+    categories: tuple[str, ...]
+
+
+class Customers:
+    """Customers, as orders sees it."""
+
+    def __init__(self, peers: PeerClient) -> None:
+        self._peers = peers
+
+    async def hold_budget(self, spend: Spend, continue_url: str, key: str) -> None:
+        """Sets a part of a mandate aside, once; ``BudgetExceeded``, ``ConsentRequired`` (a person can go on at
+        ``continue_url``) or ``InvalidInput`` say why it cannot be."""
+        asked = {
+            "id": spend.mandate_id,
+            "agent": spend.agent_id,
+            "customer": spend.customer_id,
+            "order": spend.order_id,
+            "amount": {"minor": spend.amount.minor, "currency": spend.amount.currency},
+            "categories": list(spend.categories),
+            "key": key,
+        }
+        outcome = _done("customers", await self._peers.execute("customers", _MANDATE_HOLD, asked))
+        if outcome["held"]:
+            return
+        match outcome["reason"]:
+            case "ORDER_LIMIT" | "PERIOD_LIMIT":
+                limit, remaining = (Money(outcome[name]["minor"], outcome[name]["currency"]) for name in _LIMITS)
+                raise BudgetExceeded(limit, remaining, outcome["message"])
+            case "NO_CONSENT":
+                raise ConsentRequired(outcome["message"], "AGENT_PURCHASE", continue_url)
+            case "NEEDS_A_PERSON":
+                raise ConsentRequired(outcome["message"], "APPROVAL", continue_url)
+            case _:
+                raise InvalidInput(outcome["message"], path=("input", "mandate"))
+
+    async def release_budget(self, mandate_id: str, order_id: str, key: str) -> None:
+        """Gives back what is set aside for an order, also if nothing is (yet)."""
+        asked = {"id": mandate_id, "order": order_id, "key": key}
+        _done("customers", await self._peers.execute("customers", _MANDATE_RELEASE, asked))
 
 
 async def out_of_stock(
@@ -351,6 +453,16 @@ def _hold(reservation: Mapping[str, Any]) -> Hold:
         expires_at=from_iso(reservation["expiresAt"]),
         lines=tuple(HeldLine(line["sku"], line["quantity"], line["location"]["id"]) for line in reservation["lines"]),
     )
+
+
+def _done(peer: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The outcome of a command to loyalty or customers; what may be tried again is no answer."""
+    outcome: Mapping[str, Any] = data["outcome"]
+    for error in outcome["errors"]:
+        if error["__typename"] in ("RequestInFlight", "VersionConflict"):
+            raise PeerFailed(peer, error["message"])
+        raise InvalidInput(error["message"])
+    return outcome
 
 
 def _refusal(error: Mapping[str, Any]) -> Exception:

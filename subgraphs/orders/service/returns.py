@@ -164,18 +164,19 @@ class Returns:
             owed = policy.refund_for(order, units)
             goods = (policy.goods_returned(order), owed.goods_minor, policy.goods_total(order))
             taken = replace(taken, refund=owed.amount, goods=goods)
+            if not owed.amount.minor:
+                taken = policy.refunded(taken, now)
             changed = policy.came_back(order, units, actor=principal.key, at=now, detail=given.id)
             if not await self._after.save_return(taken, given.version, session):
                 raise RequestInFlight("the return is being changed; try again", 200)
             await self._save(order, changed, session)
-            if owed.amount.minor:
-                await self._errands.refund(changed, owed.amount, given.id, "RETURN", owed.goods_minor, session)
             await self._outbox.append(
                 session,
                 _received_fact(changed, taken),
                 aggregate=f"order:{order.id}",
                 aggregate_version=changed.version,
             )
+            await self._errands.refund(changed, owed, given.id, "RETURN", session)
             return await self._finished(session, claim, given.id)
 
         given, replayed = await self._once(principal, "returnReceive", key, arguments, body)
@@ -203,8 +204,8 @@ class Returns:
                 timeline=(*order.timeline, Happening(now, "REFUND_WANTED", principal.key, reason)),
             )
             await self._save(order, noted, session)
-            goods = policy.goods_returned(order)
-            await self._errands.refund(noted, amount, None, "GOODWILL", goods, session)
+            owed = policy.Refund(amount, policy.goods_returned(order))
+            await self._errands.refund(noted, owed, None, "GOODWILL", session)
             payload: Payload = {"order": order.id}
             await self._idempotency.finish(session, claim, payload)
             return payload

@@ -3,7 +3,7 @@
 ``returns``   {_id: ret_, v, order, state, via, location, lines: [{line, sku, q, reason, disposition}], refund: money,
               requested_at, goods: [before, after, whole], happenings: [happening]}
 ``errands``   {_id: "capture:pay_…" | "void:pay_…" | "refund:rfd_…:<n>", kind, payment, order, amount: money,
-              refund: {id, return, reason, goods}, done, tries, due_at}
+              refund: {id, return, reason, goods, points, points_minor}, done, tries, due_at}
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ class RefundPart:
     return_id: str | None
     reason: str
     goods_minor: int
+    points: int = 0
+    points_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +182,8 @@ def _errand_to_doc(errand: Errand) -> Document:
             "return": refund.return_id,
             "reason": refund.reason,
             "goods": refund.goods_minor,
+            "points": refund.points,
+            "points_minor": refund.points_minor,
         },
         "done": errand.done,
         "tries": errand.tries,
@@ -202,6 +206,8 @@ def _errand_from_doc(document: Mapping[str, Any]) -> Errand:
             return_id=refund["return"],
             reason=refund["reason"],
             goods_minor=int(refund["goods"]),
+            points=int(refund.get("points", 0)),
+            points_minor=int(refund.get("points_minor", 0)),
         ),
         done=document["done"],
         tries=int(document["tries"]),

@@ -13,7 +13,7 @@ Rows = dict[tuple[str, str], list[dict[str, Any]]]
 
 def sound() -> Rows:
     """Documents by (service, collection), made anew at each call."""
-    return {**_catalog(), **_inventory(), **_orders(), **_loyalty()}
+    return {**_catalog(), **_inventory(), **_orders(), **_customers(), **_loyalty()}
 
 
 def books(rows: Rows) -> Books:
@@ -113,10 +113,13 @@ def _orders() -> Rows:
                 "totals": [
                     {"kind": "SUBTOTAL", "amount": euro(5000)},
                     {"kind": "FULFILMENT", "amount": euro(495)},
-                    {"kind": "TOTAL", "amount": euro(5495)},
+                    {"kind": "LOYALTY", "amount": euro(30)},
+                    {"kind": "TOTAL", "amount": euro(5465)},
                 ],
                 "tax": [{"amount": euro(877), "included": True}],
-                "total": euro(5495),
+                "total": euro(5465),
+                "points": 30,
+                "mandate": "man_1",
             }
         ],
         ("orders", "payments"): [
@@ -125,14 +128,14 @@ def _orders() -> Rows:
                 "order": "ord_1",
                 "provider": "sandbox",
                 "state": "AUTHORIZED",
-                "authorized": euro(5495),
+                "authorized": euro(5465),
                 "captured": euro(0),
                 "refunded": euro(0),
                 "at": NOW,
             }
         ],
         ("orders", "sandbox_ledger"): [
-            {"_id": "pay_1", "state": "AUTHORIZED", "amount": euro(5495), "captured": euro(0)}
+            {"_id": "pay_1", "state": "AUTHORIZED", "amount": euro(5465), "captured": euro(0)}
         ],
         ("orders", "sagas"): [
             {
@@ -151,11 +154,30 @@ def _orders() -> Rows:
     }
 
 
-def _loyalty() -> Rows:
-    earned = {"_id": "ldg_1", "acc": "loy_1", "seq": 1, "kind": "EARN_PENDING", "pts": 50, "pend": 50, "bal": 50}
+def _customers() -> Rows:
     return {
-        ("loyalty", "accounts"): [{"_id": "loy_1", "cus": "cus_1", "bal": 50, "pend": 50, "v": 1}],
-        ("loyalty", "ledger"): [{**earned, "order": "ord_1"}],
+        ("customers", "mandates"): [{"_id": "man_1", "each": euro(6000), "all": euro(9000)}],
+        ("customers", "mandate_spendings"): [
+            {"_id": "ord_1", "man": "man_1", "period": 0, "amount": euro(5465), "state": "SPENT"},
+            {"_id": "ord_0", "man": "man_1", "period": 0, "amount": euro(0), "state": "RELEASED"},
+        ],
+    }
+
+
+def _loyalty() -> Rows:
+    def entry(seq: int, kind: str, points: int, pending: int, balance: int, order: str | None) -> dict[str, Any]:
+        moved = {"kind": kind, "pts": points, "pend": pending, "bal": balance}
+        return {"_id": f"ldg_{seq}", "acc": "loy_1", "seq": seq, **moved, "order": order}
+
+    return {
+        ("loyalty", "accounts"): [{"_id": "loy_1", "cus": "cus_1", "bal": 60, "pend": 50, "v": 4}],
+        ("loyalty", "ledger"): [
+            entry(1, "EARN_PENDING", 50, 50, 50, "ord_1"),
+            entry(2, "ADJUST", 40, 0, 90, None),
+            entry(3, "REDEEM_HOLD", -30, 0, 60, "ord_1"),
+            entry(4, "REDEEM_CAPTURE", 0, 0, 60, "ord_1"),
+        ],
+        ("loyalty", "redemptions"): [{"_id": "ord_1", "acc": "loy_1", "pts": 30, "back": 0, "state": "CAPTURED"}],
         ("loyalty", "inbox"): [{"_id": "orders:evt_1"}],
         ("loyalty", "inbox_cursors"): [{"_id": "orders", "seq": 1}, {"_id": "orders:lease"}],
         ("customers", "inbox"): [{"_id": "orders:evt_1"}],

@@ -66,7 +66,7 @@ BREAKS: tuple[tuple[str, str, Break], ...] = (
     ("I3", "rsv_gone", _set("inventory", "movements", 3, ref="rsv_gone")),
     ("I5", "ord_1", _drop("orders", "payments")),
     ("I5", "ord_1", _again("orders", "payments", _id="pay_2")),
-    ("I5", "ord_1", _set("orders", "payments", 0, authorized=euro(5494))),
+    ("I5", "ord_1", _set("orders", "payments", 0, authorized=euro(5464))),
     ("I5", "ord_1", _set("orders", "sandbox_ledger", 0, state="VOIDED")),
     ("I5", "ord_1", _drop("orders", "sandbox_ledger")),
     ("I5", "ord_1", _set("inventory", "reservations", 0, state="EXPIRED")),
@@ -83,20 +83,31 @@ BREAKS: tuple[tuple[str, str, Break], ...] = (
         "pay_2",
         _add("orders", "sandbox_ledger", _id="pay_2", state="AUTHORIZED", amount=euro(1), captured=euro(0)),
     ),
-    ("I7", "ord_1", _set("orders", "orders", 0, total=euro(5494))),
+    ("I7", "ord_1", _set("orders", "orders", 0, total=euro(5464))),
     ("I7", "ord_1", lambda rows: rows["orders", "orders"][0]["totals"].pop(1)),
     ("I7", "ord_1", lambda rows: rows["orders", "orders"][0]["lines"][0].update(q=2)),
     ("I7", "ord_1", lambda rows: rows["orders", "orders"][0]["lines"][0].update(returned=1)),
     ("I7", "ord_1", lambda rows: rows["orders", "orders"][0]["tax"][0].update(included=False)),
-    ("I8", "pay_1", _set("orders", "payments", 0, captured=euro(5496))),
+    ("I8", "pay_1", _set("orders", "payments", 0, captured=euro(5466))),
     ("I8", "pay_1", _set("orders", "payments", 0, refunded=euro(1))),
-    ("I8", "pay_1", _set("orders", "payments", 0, captured=euro(5495))),
-    ("I9", "loy_1", _set("loyalty", "accounts", 0, bal=51)),
+    ("I8", "pay_1", _set("orders", "payments", 0, captured=euro(5465))),
+    ("I9", "loy_1", _set("loyalty", "accounts", 0, bal=61)),
     ("I9", "loy_1", _set("loyalty", "accounts", 0, pend=0)),
-    ("I9", "loy_1", _set("loyalty", "ledger", 0, seq=2)),
+    ("I9", "loy_1", _set("loyalty", "ledger", 0, seq=5)),
     ("I9", "ldg_1", _set("loyalty", "ledger", 0, bal=49)),
-    ("I9", "ord_1", _again("loyalty", "ledger", _id="ldg_2", seq=2, bal=100)),
-    ("I9", "ord_1", _again("loyalty", "ledger", _id="ldg_2", seq=2, kind="EARN_REVERSE", pts=-51, bal=-1)),
+    ("I9", "ord_1", _again("loyalty", "ledger", _id="ldg_5", seq=5, bal=110)),
+    ("I9", "ord_1", _again("loyalty", "ledger", _id="ldg_5", seq=5, kind="EARN_REVERSE", pts=-51, bal=9)),
+    ("I9", "ord_1", _set("loyalty", "redemptions", 0, pts=31)),
+    ("I9", "ord_1", _set("loyalty", "redemptions", 0, state="RELEASED")),
+    ("I9", "ord_1", _drop("loyalty", "redemptions")),
+    ("I9", "ord_3", _again("loyalty", "redemptions", _id="ord_3", pts=0, state="HELD")),
+    ("I10", "man_1", _set("customers", "mandates", 0, all=euro(5464))),
+    ("I10", "ord_1", _set("customers", "mandates", 0, each=euro(5464))),
+    ("I10", "ord_1", _drop("customers", "mandates")),
+    ("I10", "ord_1", _drop("customers", "mandate_spendings")),
+    ("I10", "ord_1", _set("customers", "mandate_spendings", 0, amount=euro(5464))),
+    ("I10", "ord_1", _set("customers", "mandate_spendings", 0, state="RELEASED")),
+    ("I10", "ord_2", _again("customers", "mandate_spendings", _id="ord_2", amount=euro(1), state="HELD")),
     ("I9", "ord_2", _set("loyalty", "ledger", 0, order="ord_2")),
     ("I12", "ord_1: LAMP", _set("catalog", "prices", 0, m=5001)),
     ("I12", "ord_1: LAMP", _drop("catalog", "prices")),
@@ -179,8 +190,9 @@ def test_money_and_stock_of_a_saga_that_is_still_running_are_no_orphans() -> Non
     rows["orders", "checkouts"][0].update(status="COMPLETE_IN_PROGRESS", order=None)
     rows["orders", "payments"][0].update(order=None)
     rows["orders", "sagas"][0].update(active=True, progress={"state": "RUNNING", "done": ["reserve", "authorize"]})
-    for collection in ("ledger", "accounts"):
+    for collection in ("ledger", "accounts", "redemptions"):
         rows["loyalty", collection].clear()
+    rows["customers", "mandate_spendings"][0].update(state="HELD")
     assert _found(rows) == {}
     assert unrest(books(rows)) == ("sag_1: RUNNING after reserve, authorize",)
 

@@ -23,6 +23,7 @@ from tests.subgraphs.orders.peer import Peer, served
 
 SECRET = "a secret of at least thirty-two bytes"
 ANNA = Principal("anna", "customer", frozenset(), customer_id="cus_anna")
+AGENT = Principal("anna", "agent", frozenset({"loyalty:redeem"}), customer_id="cus_anna", agent_id="agent-7")
 BERT = Principal("bert", "customer", frozenset(), customer_id="cus_bert")
 TILL = Principal("till-1", "staff", frozenset({"pos:write", "orders:read"}))
 ASKED_AGAIN_MAX = 5
@@ -113,7 +114,7 @@ async def shop(mongodb_uri: str, mongo_driver: DriverName) -> AsyncIterator[Shop
                 "database_prefix": f"test_{secrets.token_hex(6)}_",
                 "identity_secret": SECRET,
                 "development": True,
-                "peers": {"catalog": peer.url, "inventory": peer.url},
+                "peers": dict.fromkeys(("catalog", "inventory", "loyalty", "customers"), peer.url),
             }
         )
         # No worker: tests recover by hand, when their clock says so.

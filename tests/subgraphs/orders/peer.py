@@ -1,7 +1,7 @@
-"""Catalog and inventory as a small real HTTP server: answers the few documents orders sends, over what a test says.
+"""The neighbours of orders as one small real HTTP server: answers the few documents orders sends, over what a test says.
 
 It keeps the promises orders relies on: a command under one key is done once, a hold lapses by the peer's own clock, a
-commit of a lapsed hold is refused. A test may have the next answer to a command get lost after its effect.
+commit of a lapsed hold is refused, an order's points and budget are held once and not after they were given back. A test may have the next answer to a command get lost after its effect.
 """
 
 from __future__ import annotations
@@ -36,13 +36,18 @@ class Held:
 
 @dataclass
 class Peer:
-    """The state of both peers, and what they were asked."""
+    """The state of all peers, and what they were asked. ``set_aside`` has what orders hold of points and of a mandate, by
+    ``points`` or ``budget`` and order; None for what was given back."""
 
     clock: FixedClock
     prices: dict[str, int] = field(default_factory=lambda: {"TEE-RED-M": 2000, "TEE-RED-L": 2000, "MUG-WHITE": 999})
     stock: dict[str, int] = field(default_factory=lambda: {"TEE-RED-M": 5, "TEE-RED-L": 5, "MUG-WHITE": 5})
     quote_s: int = 900
     split: bool = False
+    points: int = 1000
+    budget: int = 100_000
+    refusal: str | None = None
+    set_aside: dict[tuple[str, str], int | None] = field(default_factory=dict)
     url: str = ""
     held: dict[str, Held] = field(default_factory=dict)
     answers: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -186,6 +191,48 @@ class Peer:
             return _accepted(held)
 
         return self._once(f"commit {variables['key']}", commit)
+
+    def left(self, what: str) -> int:
+        """Points or budget that nobody holds."""
+        taken = sum(held or 0 for (kind, _), held in self.set_aside.items() if kind == what)
+        return (self.points if what == "points" else self.budget) - taken
+
+    def _OrdersPointsWorth(self, variables: dict[str, Any]) -> dict[str, Any]:
+        worth = {"minor": variables["points"], "currency": variables["currency"]}
+        return {"pointsWorth": {"spendable": self.left("points"), "worth": worth}}
+
+    def _OrdersPointsHold(self, variables: dict[str, Any]) -> dict[str, Any]:
+        return self._set_aside("points", variables["order"], variables["points"])
+
+    def _OrdersPointsRelease(self, variables: dict[str, Any]) -> dict[str, Any]:
+        self.set_aside["points", variables["order"]] = None
+        return {"outcome": {"errors": []}}
+
+    def _OrdersMandateHold(self, variables: dict[str, Any]) -> dict[str, Any]:
+        amount = variables["amount"]["minor"]
+        known = ("budget", variables["order"]) in self.set_aside
+        reason = self.refusal or (None if known or amount <= self.left("budget") else "PERIOD_LIMIT")
+        if reason is not None:
+            limit = {"minor": self.budget, "currency": variables["amount"]["currency"]}
+            said = {"held": False, "reason": reason, "message": "no", "limit": limit, "remaining": limit, "errors": []}
+            return {"outcome": said}
+        done = self._set_aside("budget", variables["order"], amount)
+        return {"outcome": {"held": not done["outcome"]["errors"], **done["outcome"]}}
+
+    def _OrdersMandateRelease(self, variables: dict[str, Any]) -> dict[str, Any]:
+        self.set_aside["budget", variables["order"]] = None
+        return {"outcome": {"errors": []}}
+
+    def _set_aside(self, what: str, order: str, amount: int) -> dict[str, Any]:
+        errors: list[dict[str, Any]] = []
+        if (what, order) not in self.set_aside:
+            if amount > self.left(what):
+                errors = [{"__typename": "InsufficientPoints", "message": "not so many"}]
+            else:
+                self.set_aside[what, order] = amount
+        elif self.set_aside[what, order] is None:
+            errors = [{"__typename": "VersionConflict", "message": "given back"}]
+        return {"outcome": {"errors": errors}}
 
     def _once(self, key: str, work: Any) -> dict[str, Any]:
         known = self.answers.get(key)

@@ -9,6 +9,8 @@ visited by another way are not visited again, so interleavings cost nothing.
 
 The participants are modelled as their contracts: an effect is keyed, and doing it again changes nothing; a hold is
 committed only while it is held; the provider charges an attempt at most once, and an attempt that was voided stays so.
+The buyers' points (all of one account) and budget (all of one mandate) are purses of so many portions: an order holds a
+portion once, and one that was given back is not held any more, whatever arrives late.
 
 What may go wrong, of which a run has a *budget*: the process dies after an effect and before its record (dying before the
 effect is as if nothing had happened); the request or its answer is lost, once or so often that the saga gives the step up;
@@ -22,7 +24,7 @@ What does not belong here: what must hold (``test_saga_model``), and the service
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -50,6 +52,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OUT_OF_STOCK = Failure("OutOfStock")
 DECLINED = Failure("PaymentDeclined")
 ACTION = Failure("PaymentActionRequired")
+NOT_COVERED = Failure("InvalidInput")
 
 LIVE = frozenset({"AUTHORIZED", "CAPTURED"})
 
@@ -73,6 +76,10 @@ class World:
     """Of whom, which, and HELD, COMMITTED, RELEASED or LAPSED; in the order they were made."""
     attempts: tuple[str, ...] = ()
     """Of each buyer, what the provider knows: NONE, AUTHORIZED, ACTION, DECLINED, VOIDED, CAPTURED."""
+    purses: tuple[tuple[Step, int], ...] = ()
+    """How many portions there are of what these steps hold."""
+    portions: frozenset[tuple[Step, int, str]] = frozenset()
+    """Of what, whose, and HELD or RELEASED."""
     orders: frozenset[int] = frozenset()
     late: frozenset[tuple[int, Step, int]] = frozenset()
     """Requests still on their way: whose, for what, for which hold."""
@@ -83,13 +90,22 @@ class World:
     def taken(self) -> int:
         return sum(state in ("HELD", "COMMITTED") for _, _, state in self.holds)
 
+    def portion(self, step: Step, buyer: int) -> str | None:
+        return next((state for what, owner, state in self.portions if (what, owner) == (step, buyer)), None)
+
+    def portions_held(self, step: Step) -> int:
+        return sum(what is step and state == "HELD" for what, _, state in self.portions)
+
     def committed(self, buyer: int) -> int:
         return sum(owner == buyer and state == "COMMITTED" for owner, _, state in self.holds)
 
 
-def beginning(stock: int, buyers: int, faults: int, *, captures: bool = False) -> World:
-    run = Run(Progress(due_at=NOW, captures=captures))
-    return World(stock, faults, (run,) * buyers, attempts=("NONE",) * buyers)
+def beginning(
+    stock: int, buyers: int, faults: int, *, also: Iterable[Step] = (), purses: Mapping[Step, int] | None = None
+) -> World:
+    """``also`` are the optional steps besides the payment; ``purses`` say how much there is of what they hold."""
+    run = Run(Progress(due_at=NOW, wants=frozenset({Step.AUTHORIZE, *also})))
+    return World(stock, faults, (run,) * buyers, attempts=("NONE",) * buyers, purses=tuple((purses or {}).items()))
 
 
 def explore(first: World, check: Callable[[World], str | None]) -> tuple[int, Mapping[str, list[str]]]:
@@ -210,6 +226,16 @@ def _effect(world: World, buyer: int, step: Step, which: int, answer: str) -> tu
                     return world, Done()
                 case _:
                     return world, HoldLapsed(OUT_OF_STOCK)
+        case Step.BUDGET | Step.POINTS:
+            match world.portion(step, buyer):
+                case "HELD":
+                    return world, Done()
+                case "RELEASED":
+                    return world, AnswerLost()
+                case _:
+                    if world.portions_held(step) == dict(world.purses)[step]:
+                        return world, Refused(NOT_COVERED, keep_hold=True)
+                    return _with_portion(world, step, buyer, "HELD"), Done()
         case Step.CAPTURE:
             return _with_attempt(world, buyer, "CAPTURED"), Done()
         case Step.CONFIRM:
@@ -220,6 +246,8 @@ def _undo(world: World, buyer: int, run: Run, step: Step) -> World:
     if step is Step.AUTHORIZE:
         # Nothing may be authorized any more under this attempt, also if it was never heard of.
         return world if world.attempts[buyer] in ("DECLINED", "CAPTURED") else _with_attempt(world, buyer, "VOIDED")
+    if step in (Step.BUDGET, Step.POINTS):
+        return _with_portion(world, step, buyer, "RELEASED")
     if run.hold is not None and world.hold(buyer, run.hold) == "HELD":
         return _with_hold(world, buyer, run.hold, "RELEASED")
     return world
@@ -259,6 +287,11 @@ def _with_hold(world: World, buyer: int, which: int, state: str) -> World:
         (owner, number, state if (owner, number) == (buyer, which) else was) for owner, number, was in world.holds
     )
     return replace(world, holds=holds)
+
+
+def _with_portion(world: World, step: Step, buyer: int, state: str) -> World:
+    others = {portion for portion in world.portions if portion[:2] != (step, buyer)}
+    return replace(world, portions=frozenset({*others, (step, buyer, state)}))
 
 
 def _with_attempt(world: World, buyer: int, state: str) -> World:

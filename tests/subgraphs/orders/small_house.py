@@ -73,7 +73,9 @@ async def small_house(mongodb_uri: str, clock: Clock, *, recovers: bool) -> Asyn
             catalog, _ = await stack.enter_async_context(_listening(CATALOG, settings("catalog"), clock))
             # Nobody serves orders' events here, so inventory has no one to hear.
             deaf = replace(INVENTORY, hears={})
-            inventory, behind = await stack.enter_async_context(_listening(deaf, settings("inventory", catalog=catalog), clock))
+            inventory, behind = await stack.enter_async_context(
+                _listening(deaf, settings("inventory", catalog=catalog), clock)
+            )
             orders = replace(SERVICE, build=build) if recovers else replace(SERVICE, build=build, background=())
             app = create_app(orders, settings("orders", catalog=catalog, inventory=inventory), clock)
             await stack.enter_async_context(app.router.lifespan_context(app))

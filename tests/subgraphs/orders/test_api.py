@@ -10,8 +10,11 @@ import pytest
 from graphql import parse, validate
 
 from subgraphs.catalog.app import SERVICE as CATALOG
+from subgraphs.chassis.identity import Principal
+from subgraphs.customers.app import SERVICE as CUSTOMERS
 from subgraphs.inventory.app import SERVICE as INVENTORY
 from subgraphs.kernel.errors import InvalidInput, NotFound
+from subgraphs.loyalty.app import SERVICE as LOYALTY
 from subgraphs.orders.payments.sandbox import SandboxProvider
 from subgraphs.orders.service import peers
 from subgraphs.orders.service.audit import audit
@@ -68,6 +71,7 @@ mutation($id: ID!, $input: CheckoutCompleteInput!, $key: IdempotencyKey!) {
       __typename ... on UserError { message severity }
       ... on PriceChanged { quoted { minor } current { minor } } ... on PaymentDeclined { declineCode retryable }
       ... on PaymentActionRequired { actionUrl } ... on OutOfStock { sku available }
+      ... on BudgetExceeded { limit { minor } remaining { minor } } ... on ConsentRequired { purpose continueUrl }
     }
   }
 }"""
@@ -97,8 +101,8 @@ def ready(**changes: Any) -> dict[str, Any]:
     return {"channel": "web-eu", "lines": lines, "email": "anna@example.org", "address": ADDRESS} | changes
 
 
-async def opened(shop: Shop, **changes: Any) -> dict[str, Any]:
-    payload = (await shop.ask(CHECKOUT, {"input": ready(**changes), "key": key()}))["checkoutCreate"]
+async def opened(shop: Shop, principal: Principal = ANNA, **changes: Any) -> dict[str, Any]:
+    payload = (await shop.ask(CHECKOUT, {"input": ready(**changes), "key": key()}, principal))["checkoutCreate"]
     assert payload["errors"] == []
     checkout: dict[str, Any] = payload["checkout"]
     return checkout
@@ -115,7 +119,11 @@ async def complete(
     payment = {"provider": "sandbox", "token": token, "captureMode": mode}
     variables = {
         "id": checkout["id"],
-        "input": {"payment": payment, "expectedTotal": more.pop("expected", total(checkout))},
+        "input": {
+            "payment": payment,
+            "expectedTotal": more.pop("expected", total(checkout)),
+            "mandate": more.pop("mandate", None),
+        },
         "key": more.pop("key", None) or key(),
     }
     payload: dict[str, Any] = (await shop.ask(COMPLETE, variables, **more))["checkoutComplete"]
@@ -135,6 +143,10 @@ def test_the_documents_sent_to_peers_are_valid_against_their_schemas() -> None:
         peers._COMMIT,
     ):
         assert validate(INVENTORY.schema._schema, parse(document)) == []
+    for document in (peers._EARNS, peers._WORTH, peers._POINTS_HOLD, peers._POINTS_RELEASE):
+        assert validate(LOYALTY.schema._schema, parse(document)) == []
+    for document in (peers._MANDATE_HOLD, peers._MANDATE_RELEASE):
+        assert validate(CUSTOMERS.schema._schema, parse(document)) == []
 
 
 async def test_a_cart_is_priced_and_the_same_key_gives_the_same_cart(shop: Shop) -> None:

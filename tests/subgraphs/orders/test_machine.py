@@ -34,12 +34,12 @@ from subgraphs.orders.model.checkout import HOLD_S_WEB
 from tests.subgraphs.inventory.stockroom import STAFF
 from tests.subgraphs.orders.small_house import SmallHouse, small_house
 from tests.subgraphs.orders.test_api import CANCEL, CHECKOUT, complete, key, ready
-from tests.subgraphs.orders.test_recovery import FORWARD, killed_at
+from tests.subgraphs.orders.test_recovery import BARE, killed_at
 
 pytestmark = [pytest.mark.story, pytest.mark.timeout(300)]
 
 HOLD = timedelta(seconds=HOLD_S_WEB)
-POINTS = [point for point in FORWARD if not point.endswith("_capture")]
+POINTS = [point for point in BARE if not point.endswith("_capture")]
 T = TypeVar("T")
 
 

@@ -214,8 +214,8 @@ def test_a_refusal_survives_its_record() -> None:
     assert (shown_available(20), shown_available(21)) == (20, None)
 
 
-def fresh(*, captures: bool = False) -> Progress:
-    return Progress(captures=captures, due_at=NOW)
+def fresh(*also: Step) -> Progress:
+    return Progress(wants=frozenset({Step.AUTHORIZE, *also}), due_at=NOW)
 
 
 def run(progress: Progress, *outcomes: Outcome) -> Progress:
@@ -234,8 +234,18 @@ def test_stock_is_committed_before_the_order_and_after_the_money_is_promised() -
 
 def test_four_effects_end_a_saga_and_five_if_it_takes_the_money() -> None:
     assert run(fresh(), *[Done()] * 4).state is SagaState.COMPLETED
-    assert run(fresh(captures=True), *[Done()] * 4).state is SagaState.RUNNING
-    assert run(fresh(captures=True), *[Done()] * 5).state is SagaState.COMPLETED
+    assert run(fresh(Step.CAPTURE), *[Done()] * 4).state is SagaState.RUNNING
+    assert run(fresh(Step.CAPTURE), *[Done()] * 5).state is SagaState.COMPLETED
+    assert run(Progress(wants=frozenset(), due_at=NOW), *[Done()] * 3).state is SagaState.COMPLETED
+
+
+def test_points_and_budget_are_held_before_the_money_and_given_back_with_it() -> None:
+    progress = run(fresh(Step.BUDGET, Step.POINTS), *[Done()] * 3)
+    assert progress.done == (Step.RESERVE, Step.BUDGET, Step.POINTS)
+    declined = run(progress, Refused(DECLINED, keep_hold=True))
+    assert declined.undoing == (Step.BUDGET, Step.POINTS)
+    unsure = run(fresh(Step.POINTS), Done(), *[AnswerLost()] * 4)
+    assert unsure.undoing == (Step.RESERVE, Step.POINTS), "what may have been held is given back"
 
 
 def test_a_decline_keeps_the_hold_and_a_lost_hold_gives_the_money_back() -> None:
@@ -277,8 +287,8 @@ OUTCOMES = st.sampled_from(["done", "lost", "no"])
 
 
 @given(st.lists(OUTCOMES, max_size=80), st.booleans())
-def test_past_the_pivot_nothing_is_undone_and_before_it_everything_is(drawn: list[str], captures: bool) -> None:
-    progress = fresh(captures=captures)
+def test_past_the_pivot_nothing_is_undone_and_before_it_everything_is(drawn: list[str], more: bool) -> None:
+    progress = fresh(Step.CAPTURE, Step.BUDGET, Step.POINTS) if more else fresh()
     effects: list[Step] = []
     for word in drawn:
         action = next_action(progress)
@@ -287,7 +297,7 @@ def test_past_the_pivot_nothing_is_undone_and_before_it_everything_is(drawn: lis
             case Nothing():
                 break
             case Perform(step):
-                if word == "no" and step in (Step.RESERVE, Step.AUTHORIZE):
+                if word == "no" and step in (Step.RESERVE, Step.BUDGET, Step.POINTS, Step.AUTHORIZE):
                     outcome = Refused(DECLINED)
                 elif word == "no" and step is Step.COMMIT:
                     outcome = HoldLapsed(GONE)

@@ -15,6 +15,9 @@ def wrong(world: World) -> str | None:
     """The first thing that must hold and does not."""
     if world.taken() > world.stock:
         return "more is taken than there is"
+    for step, portions in world.purses:
+        if world.portions_held(step) > portions:
+            return f"more {step} is held than there is"
     for buyer in range(len(world.runs)):
         committed, live, ordered = world.committed(buyer), world.attempts[buyer] in LIVE, buyer in world.orders
         if committed > 1:
@@ -23,6 +26,9 @@ def wrong(world: World) -> str | None:
             return "an order without stock" if at_rest(world) else "an order before its stock"
         if ordered and not live:
             return "an order without its money"
+        held = {step for step, _ in world.purses if world.portion(step, buyer) == "HELD"}
+        if ordered and held != {step for step, _ in world.purses}:
+            return "an order without the points or the budget that pay for it"
         if ended(world, buyer) is SagaState.COMPENSATED and (committed or ordered):
             return "a saga turned back after its pivot"
         if at_rest(world):
@@ -30,26 +36,40 @@ def wrong(world: World) -> str | None:
                 return "a saga is stuck"
             if live and not ordered:
                 return "a loser's money is kept"
+            if held and not ordered:
+                return "a loser's points or budget are kept"
             if committed and not ordered:
                 return "stock of no order"
     return None
 
 
 @pytest.mark.parametrize(
-    ("stock", "buyers", "faults", "captures", "at_least"),
+    ("stock", "buyers", "faults", "also", "purses", "at_least"),
     [
-        (0, 2, 3, True, 100),
-        (1, 2, 1, True, 10_000),
-        (1, 2, 2, False, 50_000),
-        (2, 2, 1, True, 10_000),
-        (1, 1, 6, True, 1_000),
+        (0, 2, 3, {Step.CAPTURE}, {}, 100),
+        (1, 2, 1, {Step.CAPTURE}, {}, 10_000),
+        (1, 2, 2, {}, {}, 50_000),
+        (2, 2, 1, {Step.CAPTURE}, {}, 10_000),
+        (1, 1, 6, {Step.CAPTURE}, {}, 1_000),
+        (2, 2, 1, {Step.POINTS}, {Step.POINTS: 1}, 10_000),
+        (1, 2, 1, {Step.BUDGET, Step.POINTS}, {Step.BUDGET: 1, Step.POINTS: 2}, 10_000),
+        (1, 1, 5, {Step.BUDGET, Step.POINTS}, {Step.BUDGET: 1, Step.POINTS: 1}, 1_000),
     ],
-    ids=["nothing to sell", "the last one, captured at once", "the last one", "one each", "alone, much goes wrong"],
+    ids=[
+        "nothing to sell",
+        "the last one, captured at once",
+        "the last one",
+        "one each",
+        "alone, much goes wrong",
+        "one each, points for one",
+        "the last one, under a mandate for one",
+        "alone with points and a mandate, much goes wrong",
+    ],
 )
 def test_nothing_is_sold_twice_and_nobody_pays_for_nothing(
-    stock: int, buyers: int, faults: int, captures: bool, at_least: int
+    stock: int, buyers: int, faults: int, also: set[Step], purses: dict[Step, int], at_least: int
 ) -> None:
-    worlds, complaints = explore(beginning(stock, buyers, faults, captures=captures), wrong)
+    worlds, complaints = explore(beginning(stock, buyers, faults, also=also, purses=purses), wrong)
     assert complaints == {}
     assert worlds > at_least
 
@@ -68,11 +88,27 @@ RULES = {rule.step: rule for rule in STEPS}
             [replace(rule, undo=None) if rule.step is Step.AUTHORIZE else rule for rule in STEPS],
             "a loser's money is kept",
         ),
+        (
+            [replace(rule, undo=None) if rule.step is Step.POINTS else rule for rule in STEPS],
+            "a loser's points or budget are kept",
+        ),
+        (
+            [rule for rule in STEPS if rule.step is not Step.BUDGET],
+            "an order without the points or the budget that pay for it",
+        ),
     ],
-    ids=["placed before the stock is committed", "never committed", "never authorized", "never voided"],
+    ids=[
+        "placed before the stock is committed",
+        "never committed",
+        "never authorized",
+        "never voided",
+        "never given back",
+        "never set aside",
+    ],
 )
 def test_a_wrong_table_is_seen(monkeypatch: pytest.MonkeyPatch, steps: list[StepRule], complaint: str) -> None:
     monkeypatch.setattr(saga, "STEPS", tuple(steps))
-    _, complaints = explore(beginning(1, 2, 1), wrong)
+    both = {Step.BUDGET: 2, Step.POINTS: 2}
+    _, complaints = explore(beginning(1, 2, 1, also=both, purses=both), wrong)
     assert complaint in complaints
     assert complaints[complaint], "there is a way to it"

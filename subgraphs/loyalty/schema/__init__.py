@@ -14,23 +14,15 @@ from subgraphs.chassis.graphql import (
     CurrencyCode,
     DateTime,
     Decimal,
-    Forbidden,
-    IdempotencyConflict,
     IdempotencyKey,
     Info,
-    InvalidInput,
     Live,
     MinorUnits,
     MoneyInput,
     MoneyType,
-    NotFound,
     PageInfo,
-    RequestInFlight,
     StreamEventKind,
-    UserError,
-    VersionConflict,
     build_schema,
-    register_error,
     require_authenticated,
     to_graphql_error,
 )
@@ -40,6 +32,8 @@ from subgraphs.kernel.money import Money
 from subgraphs.kernel.pages import Page
 from subgraphs.loyalty import model
 from subgraphs.loyalty.model import EarningLine, LedgerKind
+from subgraphs.loyalty.schema.redemptions import RedemptionMutation, RedemptionQuery
+from subgraphs.loyalty.schema.refusals import LoyaltyError
 from subgraphs.loyalty.service import Loyalty, PointsNews, earned, may_see, require, require_sight, reversed_points
 
 EARN_BASIS = "earnBasis { minor currency categorySlug }"
@@ -47,7 +41,8 @@ PREVIEW_LINES_MAX = 100
 
 strawberry.enum(
     LedgerKind,
-    description="Why points moved: an order's accrual, its confirmation, its reversal, or a person's adjustment.",
+    description="Why points moved: an order's accrual, its confirmation, its reversal; points that pay for an order, held,"
+    " taken, given back; or a person's adjustment.",
 )
 
 
@@ -361,24 +356,6 @@ class EarnPreview:
     breakdown: list[EarnBreakdown] = strawberry.field(description="Line by line.")
 
 
-@strawberry.type(description="The account has fewer points than that to give.")
-class InsufficientPoints(UserError):
-    balance: int = strawberry.field(description="Points that could be spent.")
-    required: int = strawberry.field(description="Points that would be needed.")
-
-
-register_error(
-    model.InsufficientPoints,
-    InsufficientPoints,
-    lambda error: {"balance": error.balance, "required": error.required},
-)
-
-LoyaltyError = Annotated[
-    InvalidInput | NotFound | Forbidden | IdempotencyConflict | RequestInFlight | VersionConflict | InsufficientPoints,
-    strawberry.union("LoyaltyError", description="Why loyalty said no."),
-]
-
-
 @strawberry.type(description="What came of a command on an account.")
 class LoyaltyPayload:
     account: LoyaltyAccountType | None = strawberry.field(
@@ -410,7 +387,7 @@ class PointsEvent:
 
 
 @strawberry.type
-class Query:
+class Query(RedemptionQuery):
     @strawberry.field(description="A loyalty program.")
     async def loyalty_program(
         self, info: Info, code: Annotated[str, strawberry.argument(description="Its code.")] = "main"
@@ -476,7 +453,7 @@ class Query:
 
 
 @strawberry.type
-class Mutation:
+class Mutation(RedemptionMutation):
     @strawberry.federation.mutation(
         description="Makes a customer a member; one who is a member already stays so.", authenticated=True
     )

@@ -42,6 +42,7 @@ from subgraphs.loyalty.model import (
     faults,
     to_reverse,
 )
+from subgraphs.loyalty.service.redemptions import Redemptions
 from subgraphs.loyalty.store import MAIN_PROGRAM, Store, account_from_doc, account_to_doc
 
 READ, ADMIN = "loyalty:read", "loyalty:admin"
@@ -94,9 +95,11 @@ class Loyalty:
         idempotency: Idempotency,
         clock: Clock,
         cursors: CursorCodec,
+        redemptions: Redemptions,
         heartbeat_s: float = HEARTBEAT_S,
     ) -> None:
         self.store = store
+        self.redemptions = redemptions
         self.clock = clock
         self._outbox = outbox
         self._hub = hub
@@ -131,7 +134,7 @@ class Loyalty:
     async def entries_of_orders(self, orders: Sequence[str]) -> list[tuple[LedgerEntry, ...]]:
         """Entries by order; for a very young order without any, after waiting a moment for them. One query, or two."""
         found = await self.store.entries_of_orders(orders)
-        missing = [order for order in orders if not found[order] and self._may_still_earn(order)]
+        missing = [order for order in orders if not has_earned(found[order]) and self._may_still_earn(order)]
         if missing:
             await self._await_points(missing)
             found |= await self.store.entries_of_orders(missing)
@@ -279,6 +282,7 @@ class Loyalty:
     async def hear_order(self, session: Session, envelope: Envelope) -> None:
         """An order was confirmed: its points, once."""
         order = OrderConfirmed.from_data(envelope.data)
+        await self.redemptions.confirmed(session, order.order_id)
         await self._accrue(
             session, order.order_id, order.customer_id, order.channel, order.currency, order.lines, envelope.id
         )
@@ -329,6 +333,7 @@ class Loyalty:
     async def hear_refund(self, session: Session, envelope: Envelope) -> None:
         """Money of an order went back: its points go with the goods that did."""
         refund = RefundIssued.from_data(envelope.data)
+        await self.redemptions.came_back(session, refund.order_id, refund.points, refund.refund_id)
         await self._reverse(
             session, refund.order_id, refund.goods_minor, refund.goods_total_minor, refund.refund_id, envelope.id
         )
@@ -336,6 +341,7 @@ class Loyalty:
     async def hear_cancelled(self, session: Session, envelope: Envelope) -> None:
         """An order will not be delivered: it earns nothing."""
         order = OrderCancelled.from_data(envelope.data)
+        await self.redemptions.came_back(session, order.order_id, None, order.order_id)
         await self._reverse(session, order.order_id, 1, 1, order.order_id, envelope.id)
 
     async def _reverse(
@@ -429,7 +435,7 @@ class Loyalty:
         subscription = self._hub.subscribe([PointsAccrued.TYPE])
         # Between the first look and this subscription an entry may have come: look again before waiting.
         found = await self.store.entries_of_orders(orders)
-        waiting = {order for order in orders if not found[order]}
+        waiting = {order for order in orders if not has_earned(found[order])}
 
         async def accrued() -> None:
             async for news in subscription:
@@ -463,6 +469,11 @@ class Loyalty:
         if customer_id is not None:
             account = (await self.store.accounts_of([customer_id])).get(customer_id)
         return program.tier(account.tier) if account is not None else program.tiers[0]
+
+
+def has_earned(entries: Sequence[LedgerEntry]) -> bool:
+    """Whether an order's points are there; points that paid for it are there before."""
+    return any(entry.kind is LedgerKind.EARN_PENDING for entry in entries)
 
 
 def earned(entries: Sequence[LedgerEntry]) -> int:

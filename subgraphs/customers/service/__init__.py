@@ -24,6 +24,7 @@ from subgraphs.customers.model import (
     clean_phone,
     personal,
 )
+from subgraphs.customers.service.mandates import Mandates
 from subgraphs.customers.store import Store
 from subgraphs.kernel.clock import Clock, from_iso
 from subgraphs.kernel.errors import Forbidden, InvalidInput, NotFound
@@ -48,8 +49,10 @@ class Customers:
         idempotency: Idempotency,
         clock: Clock,
         products_by_catalog: ProductsByCatalog,
+        mandates: Mandates,
     ) -> None:
         self.store = store
+        self.mandates = mandates
         self._outbox = outbox
         self._idempotency = idempotency
         self._clock = clock

@@ -10,7 +10,7 @@
     for tiers, ``v`` the ``seq`` of the last entry (0 before the first)
 ``ledger``
     ``{_id: "ldg_…", acc: "loy_…", seq: from 1 without gaps, kind: "EARN_PENDING" | "EARN_CONFIRM" | "EARN_REVERSE" |
-    "ADJUST", pts, pend, bal: balance after, order: "ord_…" (absent without one), idem, at: date, note: text | null}``;
+    "REDEEM_HOLD" | "REDEEM_CAPTURE" | "REDEEM_RELEASE" | "ADJUST", pts, pend, bal: balance after, order: "ord_…" (absent without one), idem, at: date, note: text | null}``;
     an order's accrual has ``pts = pend = points`` and ``idem: "earn:ord_…"``; its confirmation has ``pts: 0`` and
     ``pend: -points``
 """

@@ -6,6 +6,7 @@ tier         a standing of an account; multiplies what it earns. Reached by *qua
 ledger       an account's entries, numbered from 1 without gaps, never changed; its sums are the balances
 accrual      the entry that gives an order's points: one per order, ever; *pending* until the order can no longer
              come back, so they count in the balance but can not be spent
+redemption   points that pay for an order: held while it is placed, then gone; they come back with its goods
 balance      sum of all entries' points; of these, ``pending`` are not to be spent yet
 lifetime     sum of what was ever earned; never falls
 """
@@ -30,6 +31,9 @@ class LedgerKind(Enum):
     EARN_PENDING = "EARN_PENDING"
     EARN_CONFIRM = "EARN_CONFIRM"
     EARN_REVERSE = "EARN_REVERSE"
+    REDEEM_HOLD = "REDEEM_HOLD"
+    REDEEM_CAPTURE = "REDEEM_CAPTURE"
+    REDEEM_RELEASE = "REDEEM_RELEASE"
     ADJUST = "ADJUST"
 
 

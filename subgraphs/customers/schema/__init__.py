@@ -11,14 +11,8 @@ from strawberry.federation.types import FieldSet
 
 from subgraphs.chassis.graphql import (
     DateTime,
-    Forbidden,
-    IdempotencyConflict,
     IdempotencyKey,
     Info,
-    InvalidInput,
-    NotFound,
-    RequestInFlight,
-    VersionConflict,
     build_schema,
     require_authenticated,
     require_scopes,
@@ -26,6 +20,8 @@ from subgraphs.chassis.graphql import (
 )
 from subgraphs.customers import model
 from subgraphs.customers.model import ConsentPurpose, RecommendationKind
+from subgraphs.customers.schema.mandates import AgentMandate, MandateMutation, MandateQuery
+from subgraphs.customers.schema.refusals import CustomerError
 from subgraphs.customers.service import READ, RECOMMENDED_MAX, Customers
 from subgraphs.kernel.errors import DomainError
 from subgraphs.kernel.errors import InvalidInput as Invalid
@@ -140,6 +136,18 @@ class CustomerType:
         found = await _services(info).recommended_for(self.entry, page_size(first, RECOMMENDED_MAX))
         return [Recommendation.of(each) for each in found]
 
+    @strawberry.field(description="What they let agents spend for them, the oldest first; theirs alone to see.")
+    async def mandates(self, info: Info) -> list[AgentMandate]:
+        principal = info.context.principal
+        if principal.customer_id != self.entry.id and not principal.has(READ):
+            return []
+        found = await info.context.loaders.get("customers' mandates", _services(info).mandates.of_customers).load(
+            self.entry.id
+        )
+        return [
+            AgentMandate.of(each) for each in found if principal.kind != "agent" or principal.agent_id == each.agent_id
+        ]
+
     @classmethod
     def of(cls, entry: model.Customer) -> Self:
         home = entry.home_location_id
@@ -166,12 +174,6 @@ class CustomerType:
         return cls.of(found) if found is not None else None
 
 
-CustomerError = Annotated[
-    InvalidInput | NotFound | Forbidden | IdempotencyConflict | RequestInFlight | VersionConflict,
-    strawberry.union(name="CustomerError", description="Why customers said no."),
-]
-
-
 @strawberry.type(description="A customer after a change, or why there was none.")
 class CustomerPayload:
     customer: CustomerType | None = strawberry.field(description="As they are now.")
@@ -188,7 +190,7 @@ class CustomerUpsertInput:
 
 
 @strawberry.type
-class Query:
+class Query(MandateQuery):
     @strawberry.federation.field(authenticated=True, description="Who you are, if you are a customer.")
     async def me(self, info: Info) -> CustomerType | None:
         identity = require_authenticated(info).customer_id
@@ -218,7 +220,7 @@ class Query:
 
 
 @strawberry.type
-class Mutation:
+class Mutation(MandateMutation):
     @strawberry.federation.mutation(authenticated=True, description="Register a customer, or change one.")
     async def customer_upsert(
         self,
