@@ -23,12 +23,13 @@ from gateway.errors import (
 )
 from gateway.event_stream import Event
 from gateway.execution.circuit import Circuit
-from gateway.execution.connection import ConnectionBroken, ReplyRefused, Wanted
-from gateway.execution.deadlines import Deadlines
-from gateway.execution.pool import Pool
+from gateway.execution.fetch_headers import JSON_HEADERS, USER_AGENT
 from gateway.execution.replies import MEDIA_TYPES, media_type, no_json, response_in, timed_out, unreachable
-from gateway.execution.request_head import JSON_HEADERS, USER_AGENT, Target, header_lines, read_url
 from gateway.execution.socket_stream import OPENED, socket_stream
+from subgraphs.chassis.http_client.connection import ConnectionBroken, ReplyRefused, Wanted
+from subgraphs.chassis.http_client.deadlines import Deadlines
+from subgraphs.chassis.http_client.pool import Pool
+from subgraphs.chassis.http_client.request_head import Target, header_lines, read_url
 
 if TYPE_CHECKING:
     from gateway.execution.web_client import WebClient

@@ -19,7 +19,7 @@ from pyreqwest.response import Response
 
 from gateway.errors import SubgraphReplyInvalid, SubgraphUnreachable
 from gateway.event_stream import Event, EventParser, FrameTooLarge
-from gateway.execution.pool import CONNECT_S, IDLE_CONNECTIONS_MAX, IDLE_S
+from gateway.execution.fetch_headers import JSON_HEADERS, USER_AGENT
 from gateway.execution.replies import (
     DETAIL_CHARACTERS_MAX,
     MEDIA_TYPES,
@@ -31,8 +31,8 @@ from gateway.execution.replies import (
     too_large,
     unreachable,
 )
-from gateway.execution.request_head import JSON_HEADERS, USER_AGENT
 from gateway.execution.socket_stream import OPENED
+from subgraphs.chassis.http_client.pool import CONNECT_S, IDLE_CONNECTIONS_MAX, IDLE_S
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -129,8 +129,10 @@ def create_app(service: Service, settings: ServiceSettings, clock: Clock | None 
         async with (
             await Mongo.connect(settings.mongodb_uri, settings.mongodb_driver) as mongo,
             httpx.AsyncClient(timeout=settings.peer_timeout_ms / 1000) as client,
+            AsyncExitStack() as at_end,
         ):
             resources = _resources(service, settings, mongo, client, verifier, clock or SystemClock())
+            at_end.callback(resources.peers.close)
             _log.info("database", describe=await mongo.describe(), name=settings.database_name)
             await resources.database.ensure_indexes(all_indexes(service))
             mongo.sessions = kin = orphans.Orphans(resources.database, resources.clock)
@@ -195,7 +197,7 @@ def _resources(
         clock=clock,
         signer=signer,
         verifier=verifier,
-        peers=PeerClient(client, settings.peers, signer, service.name),
+        peers=PeerClient(client, settings.peers, signer, service.name, timeout_s=settings.peer_timeout_ms / 1000),
     )
 
 

@@ -342,7 +342,7 @@ async def test_the_request_id_of_the_caller_comes_back_and_a_wild_one_does_not(h
 
 async def test_a_peer_is_asked_as_the_service_and_its_errors_are_raised_with_their_codes(house: House) -> None:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(house.app)) as client:
-        peers = PeerClient(client, {"demo": "http://demo"}, IdentitySigner(SECRET, "orders"), "orders")
+        peers = PeerClient(client, {"demo": "https://demo"}, IdentitySigner(SECRET, "orders"), "orders")
         assert await peers.execute("demo", "{ who }") == {"who": "orders None"}
         with pytest.raises(PeerFailed) as refused:
             await peers.execute("demo", "{ missing }")

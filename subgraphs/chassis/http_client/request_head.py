@@ -1,4 +1,4 @@
-"""What stands before the body of a fetch: the part that is always the same as bytes, and the context's headers as lines.
+"""What stands before the body of a request: the part that is always the same as bytes, and one request's own headers as lines.
 
 Pure. What does not belong here: sending it. A URL with anything in it that would have to be rewritten before it can be sent
 (another alphabet, a space, an IPv6 zone) is not ours to read; neither is any scheme but ``http``.
@@ -15,12 +15,6 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 HTTP_PORT: Final = 80
-USER_AGENT: Final = "galleria-gateway"
-JSON_HEADERS: Final = {
-    "content-type": "application/json",
-    "accept": "application/graphql-response+json, application/json",
-}
-"""Of every fetch."""
 NAMES_REMEMBERED_MAX: Final = 256
 """Header names, of which there are few."""
 

@@ -1,7 +1,7 @@
-"""One HTTP/1.1 connection to a subgraph: a request goes out in one write, its reply comes back as one object.
+"""One HTTP/1.1 connection to a peer: a request goes out in one write, its reply comes back as one object.
 
 What belongs here: the bytes of one connection, what a reply may cost, and when a connection is still good. What does not:
-which connection is used and how many there are (the pool), whose request it is and what its reply means (the transport).
+which connection is used and how many there are (the pool), whose request it is and what its reply means (the asker).
 
 Theory of operation. A connection is *idle*, *asked* or *closed*. ``ask`` makes an idle one asked; the reply's last byte
 makes it idle again, or closed when it is not to be used again; everything else makes it closed, for good, in the moment in
@@ -50,7 +50,7 @@ class ConnectionBroken(Exception):
 
 
 class ReplyRefused(Exception):
-    """What arrives is a reply that we do not take. The text goes on after the subgraph's name."""
+    """What arrives is a reply that we do not take. The text goes on after the peer's name."""
 
 
 class Reply(NamedTuple):

@@ -10,13 +10,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.execution import pool as pool_module
-from gateway.execution.connection import Connection, ConnectionBroken, Wanted
-from gateway.execution.deadlines import Deadlines
-from gateway.execution.pool import Pool
-from gateway.execution.request_head import header_lines, read_url
-from tests.gateway.execution.test_connection import GOOD, ask, pool_to
+from subgraphs.chassis.http_client import pool as pool_module
+from subgraphs.chassis.http_client.connection import Connection, ConnectionBroken, Wanted
+from subgraphs.chassis.http_client.deadlines import Deadlines
+from subgraphs.chassis.http_client.pool import Pool
+from subgraphs.chassis.http_client.request_head import header_lines, read_url
 from tests.kit.raw_server import RawServer, raw_server, saying
+from tests.subgraphs.chassis.http_client.test_connection import GOOD, ask, pool_to
 
 
 class Held:

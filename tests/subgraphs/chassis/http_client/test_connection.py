@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from gateway.execution.connection import (
+from subgraphs.chassis.http_client.connection import (
     AROUND_BYTES_MAX,
     HEADERS_MAX,
     OTHER_BODY_BYTES_MAX,
@@ -24,8 +24,8 @@ from gateway.execution.connection import (
     Wanted,
     decompressed,
 )
-from gateway.execution.deadlines import Deadlines
-from gateway.execution.pool import Pool
+from subgraphs.chassis.http_client.deadlines import Deadlines
+from subgraphs.chassis.http_client.pool import Pool
 from tests.kit.raw_server import Handler, RawServer, raw_server, reply, saying
 
 JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"

@@ -1,7 +1,7 @@
 """The connections to one host and port: kept for the next request, bounded in number, with a queue when all are in use.
 
 What belongs here: which connection serves a request, who waits for one, how long an idle one is kept. What does not: bytes
-(the connection) and what a broken request means (the transport).
+(the connection) and what a broken request means (the asker).
 
 Theory of operation. At most ``connections_max`` *slots* are taken, each by an open connection or by an attempt to connect. A
 request takes the connection that was used last; if none is idle, a free slot; if none is free, a place in the queue, first
@@ -17,13 +17,13 @@ import socket
 from collections import deque
 from typing import Final
 
-from gateway.execution.connection import Connection, ConnectionBroken, Reply, Wanted
-from gateway.execution.deadlines import TICK_S, Deadlines
+from subgraphs.chassis.http_client.connection import Connection, ConnectionBroken, Reply, Wanted
+from subgraphs.chassis.http_client.deadlines import TICK_S, Deadlines
 
 CONNECT_S: Final = 2.0
-"""A subgraph that does not take a connection in this time is not there."""
+"""A peer that does not take a connection in this time is not there."""
 IDLE_CONNECTIONS_MAX: Final = 256
-"""Kept open for each subgraph. Fewer than the requests in flight means connecting again and again."""
+"""Kept open to each peer. Fewer than the requests in flight means connecting again and again."""
 IDLE_S: Final = 4.0
 """An idle connection is dropped after this long: before the five seconds after which Node and uvicorn close theirs, since
 a mutation sent into a closing connection cannot be sent again."""
@@ -88,7 +88,7 @@ class Pool:
         while self._waiting:
             waiting = self._waiting.popleft()
             if not waiting.done():
-                waiting.set_exception(ConnectionBroken("the gateway closes its connections"))
+                waiting.set_exception(ConnectionBroken("the connections are given up"))
         for connection in list(self._open):
             connection.close()
 
@@ -105,7 +105,7 @@ class Pool:
         """A connection that is not idle yet: one that becomes free, or a new one."""
         while True:
             if self._closed:
-                raise ConnectionBroken("the gateway closes its connections")
+                raise ConnectionBroken("the connections are given up")
             if self.taken < self._connections_max:
                 self._connecting += 1
             elif (connection := await self._turn(when)) is not None:
