@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from types import NoneType
 from typing import Any
 
 import httpx
@@ -252,6 +253,7 @@ class _GraphQLView(GraphQL[ServiceContext, None]):
             subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL),
             max_subscriptions_per_connection=settings.subscriptions_per_socket_max,
         )
+        self._service_schema = schema
         self._settings = settings
         self.services: Any = None
 
@@ -259,19 +261,45 @@ class _GraphQLView(GraphQL[ServiceContext, None]):
         if scope["type"] == "websocket":
             await super().__call__(scope, receive, send)
             return
-        try:
-            response = await self.run(Request(scope, receive))
-        except HTTPException as refusal:
-            response = _error_response(refusal.status_code, refusal.reason, "BAD_REQUEST")
+        request = Request(scope, receive)
+        response = await self._simply(request) if _is_simple(request) else None
+        if response is None:
+            try:
+                response = await self.run(request)
+            except HTTPException as refusal:
+                response = _error_response(refusal.status_code, refusal.reason, "BAD_REQUEST")
         await response(scope, receive, send)
 
+    async def _simply(self, request: Request) -> Response | None:
+        """The answer to what a gateway asks all day; None for anything else, whose body the request remembers."""
+        try:
+            asked = orjson.loads(await request.body())
+        except orjson.JSONDecodeError:
+            return None
+        match asked:
+            case {"query": str(query)} if isinstance(variables := asked.get("variables"), (dict, NoneType)):
+                name = asked.get("operationName")
+                prepared = self._service_schema.prepared(query, name)
+            case _:
+                return None
+        if prepared is None:
+            return None
+        result = await self._service_schema.answer(prepared, variables, self._context(request.scope, remember=True))
+        answer: dict[str, Any] = {"data": result.data}
+        if result.errors:
+            answer["errors"] = [error.formatted for error in result.errors]
+        return Response(orjson.dumps(answer), media_type="application/json")
+
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> ServiceContext:
-        identity: Identity = request.scope["galleria.identity"]
         streams = request.scope["type"] == "websocket" or "text/event-stream" in request.headers.get("accept", "")
+        return self._context(request.scope, remember=not streams)
+
+    def _context(self, scope: Scope, *, remember: bool) -> ServiceContext:
+        identity: Identity = scope["galleria.identity"]
         return ServiceContext(
             identity=identity,
             services=self.services,
-            loaders=Loaders(batch_max=self._settings.loader_batch_max, remember=not streams),
+            loaders=Loaders(batch_max=self._settings.loader_batch_max, remember=remember),
             request_id=request_id() or "",
             entities_max=self._settings.entities_max,
         )
@@ -286,6 +314,18 @@ class _GraphQLView(GraphQL[ServiceContext, None]):
         self, response_data: GraphQLHTTPResponse | list[GraphQLHTTPResponse], sub_response: Response
     ) -> Response:
         return Response(orjson.dumps(response_data), media_type="application/json")
+
+
+def _is_simple(request: Request) -> bool:
+    """Whether it is a post of JSON by somebody who asks for no stream."""
+    headers = request.headers
+    accept = headers.get("accept", "")
+    return (
+        request.method == "POST"
+        and headers.get("content-type", "").startswith("application/json")
+        and "event-stream" not in accept
+        and "multipart" not in accept
+    )
 
 
 class _BodyTooLarge(Exception):

@@ -13,18 +13,35 @@ import decimal
 import enum
 import re
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from inspect import isawaitable
 from typing import Any, Final, NewType, TypeVar
 
 import strawberry
-from graphql import FieldNode, FragmentDefinitionNode, GraphQLError, InlineFragmentNode, OperationDefinitionNode
+from cachetools import LRUCache
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    GraphQLError,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    execute,
+    parse,
+    specified_rules,
+)
 from graphql.error import GraphQLSyntaxError
 from prometheus_client import Counter
+from strawberry.execution.is_awaitable import optimized_is_awaitable
 from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.federation.schema import FederationAny
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.schema import validate_document
 from strawberry.schema_directive import Location
-from strawberry.types.execution import ExecutionContext
+from strawberry.types.execution import ExecutionContext, ExecutionResult
+from strawberry.types.graphql import OperationType
 
+from subgraphs.chassis.execution import Memory, ServiceExecutor
 from subgraphs.chassis.identity import Identity, Principal, RequestContext
 from subgraphs.chassis.loaders import Loaders
 from subgraphs.chassis.peers import PeerFailed
@@ -413,13 +430,83 @@ def require_scopes(info: Info, *scopes: str) -> Principal:
     return principal
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A valid document of one operation, a query or mutation."""
+
+    document: DocumentNode
+    operation: OperationType
+    name: str | None
+    memory: Memory | None
+    """None where directives may make it another selection with other variables."""
+
+
 class ServiceSchema(strawberry.federation.Schema):
-    """A federation schema that bounds ``_entities`` and lets no unexpected error out.
+    """A federation schema that bounds ``_entities``, reads a document once, and lets no unexpected error out.
 
     ``development`` shows their text; the app sets it from the settings before it serves.
     """
 
     development = False
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self._documents: LRUCache[str, Prepared] = LRUCache(DOCUMENTS_CACHED_MAX)
+
+    def prepared(self, query: str, operation_name: str | None) -> Prepared | None:
+        """The document, read and found valid, and remembered; None where there is more to say or to ask."""
+        known = self._documents.get(query)
+        if known is None:
+            known = _prepare(self, query)
+            if known is None:
+                return None
+            self._documents[query] = known
+        return known if operation_name is None or operation_name == known.name else None
+
+    async def answer(
+        self, prepared: Prepared, variables: dict[str, Any] | None, context: Any, root: Any = None
+    ) -> ExecutionResult:
+        """Data and errors, which are safe to show."""
+        answered = execute(
+            self._schema,
+            prepared.document,
+            root_value=root,
+            context_value=context,
+            variable_values=variables,
+            executor_class=ServiceExecutor,
+            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type] # a plain bool, as Strawberry has it
+            memory=prepared.memory,
+        )
+        result = await answered if isawaitable(answered) else answered
+        if result.errors:
+            self.process_errors(result.errors)
+        return ExecutionResult(data=result.data, errors=result.errors)
+
+    async def execute(
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        context_value: Any | None = None,
+        root_value: Any | None = None,
+        operation_name: str | None = None,
+        allowed_operation_types: Iterable[OperationType] | None = None,
+        operation_extensions: dict[str, Any] | None = None,
+    ) -> ExecutionResult:
+        """As the library's, which has the word where a document is not simply answered."""
+        prepared = self.prepared(query, operation_name) if query else None
+        if prepared is None or (
+            allowed_operation_types is not None and prepared.operation not in allowed_operation_types
+        ):
+            return await super().execute(
+                query,
+                variable_values,
+                context_value,
+                root_value,
+                operation_name,
+                allowed_operation_types,
+                operation_extensions,
+            )
+        return await self.answer(prepared, variable_values, context_value, root_value)
 
     def entities_resolver(self, info: strawberry.Info, representations: list[FederationAny]) -> list[FederationAny]:
         limit = info.context.entities_max
@@ -438,6 +525,21 @@ class ServiceSchema(strawberry.federation.Schema):
         errors[:] = [_safe(error, self.development) for error in errors]
 
 
+def _prepare(schema: ServiceSchema, query: str) -> Prepared | None:
+    try:
+        document = parse(query)
+    except GraphQLError:
+        return None
+    operations = [each for each in document.definitions if isinstance(each, OperationDefinitionNode)]
+    if len(operations) != 1 or validate_document(schema._schema, document, tuple(specified_rules)):
+        return None
+    kind = OperationType(operations[0].operation.value)
+    if kind is OperationType.SUBSCRIPTION:
+        return None
+    name = operations[0].name.value if operations[0].name is not None else None
+    return Prepared(document, kind, name, None if "@" in query else Memory())
+
+
 def build_schema(
     query: type,
     mutation: type | None = None,
@@ -451,6 +553,7 @@ def build_schema(
         subscription=subscription,
         types=types,
         federation_version=FEDERATION_VERSION,
+        execution_context_class=ServiceExecutor,
         config=StrawberryConfig(scalar_map=dict(SCALARS)),
         extensions=[
             lambda: ParserCache(maxsize=DOCUMENTS_CACHED_MAX),

@@ -24,7 +24,8 @@ def to_ms(at: datetime) -> datetime:
 
 def iso(at: datetime) -> str:
     """RFC 3339 text with exactly three decimals and ``Z``; texts sort as their instants do."""
-    return to_ms(at).strftime("%Y-%m-%dT%H:%M:%S.") + f"{to_ms(at).microsecond // 1000:03d}Z"
+    assert at.tzinfo is not None, "an instant needs a time zone"
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def from_iso(text: str) -> datetime:
