@@ -222,7 +222,7 @@ async def test_other_variables_are_other_arguments() -> None:
         {"main": wrong()},
         {"made": "tomorrow"},
     ],
-    ids=str,
+    ids=lambda changes: ", ".join(f"{name} is {type(value).__name__}" for name, value in changes.items()),
 )
 async def test_words_what_is_wrong_with_a_value_as_the_library_does(
     changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
