@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from subgraphs.kernel.errors import DomainError
@@ -17,6 +17,15 @@ class Shortfall:
     requested: int
     available: int
     restock_at: datetime | None = None
+
+
+UNITS_SHOWN_MAX = 20
+"""Above this what is left is told only to those who may see units: it would disclose a store's stock."""
+
+
+def shown(shortfalls: Iterable[Shortfall]) -> tuple[Shortfall, ...]:
+    """What anybody may be told is missing: that so many are there, or at least ``UNITS_SHOWN_MAX``."""
+    return tuple(replace(item, available=min(item.available, UNITS_SHOWN_MAX)) for item in shortfalls)
 
 
 class InsufficientStock(DomainError):

@@ -234,7 +234,9 @@ class ReservationType:
 class Shortfall:
     sku: str = strawberry.field(description="The SKU.")
     requested: int = strawberry.field(description="Units asked for.")
-    available: int = strawberry.field(description="Units that could have been had.")
+    available: int = strawberry.field(
+        description="Units that could have been had; without the scope inventory:read never more than 20 are told."
+    )
     restock_at: DateTime | None = strawberry.field(description="When more is expected, if known.")
 
     @classmethod

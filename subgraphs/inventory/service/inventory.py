@@ -15,7 +15,7 @@ from subgraphs.chassis.outbox import EventHub, Outbox
 from subgraphs.inventory.model.allotment import sellable
 from subgraphs.inventory.model.availability import Availability, AvailabilityQuestion, Survey
 from subgraphs.inventory.model.places import Capability, Location, LocationKind, Point
-from subgraphs.inventory.model.refusals import InsufficientStock, Shortfall
+from subgraphs.inventory.model.refusals import UNITS_SHOWN_MAX, InsufficientStock, Shortfall, shown
 from subgraphs.inventory.model.reservations import (
     LINES_MAX,
     QUANTITY_MAX,
@@ -230,6 +230,8 @@ class Inventory:
         """Which locations would give what, as things stand now. Holds nothing. What is kept back is told to those who
         may see units."""
         wanted = _wanted(lines)
+        if not may_see_units(principal) and max(wanted.values(), default=0) > UNITS_SHOWN_MAX:
+            raise InvalidInput(f"a plan for more than {UNITS_SHOWN_MAX} units of a SKU needs {READ}", path=("lines",))
         candidates = await self._candidates(method, channel, pickup_location_id, destination)
         serving = {place.id: place for place in candidates}
         levels = [level for row in (await self.store.levels_of(list(wanted))).values() for level in row]
@@ -293,8 +295,9 @@ class Inventory:
             now = self.clock.now()
             restock = _restock((level for _, level in there), now)
             sourced = plan(wanted, candidates, atp, destination=hold.destination, restock_at=restock, delays=delays)
+            missing = sourced.shortfalls if may_see_units(principal) else shown(sourced.shortfalls)
             if not sourced.feasible and not (hold.allow_partial and sourced.allocations):
-                raise InsufficientStock(sourced.shortfalls)
+                raise InsufficientStock(missing)
             reservation = Reservation(
                 id=new_id("rsv"),
                 state=ReservationState.HELD,
@@ -311,7 +314,7 @@ class Inventory:
             desk.put(reservation)
             if agent is not None:
                 desk.holds[agent] += 1
-            return _payload(reservation, sourced.shortfalls)
+            return _payload(reservation, missing)
 
         return await self._hold(
             Command(

@@ -49,6 +49,15 @@ async def test_two_hundred_buyers_of_fifty_units_make_fifty_holds(database: Data
     assert await audit(database) == []
 
 
+async def test_what_is_short_does_not_tell_a_stranger_how_much_there_is(database: Database) -> None:
+    await furnish(database, {("A", W1): 30, ("B", W1): 7})
+    async with instance(database, SystemClock()) as services:
+        for who, sku, told in ((BUYER, "A", 20), (BUYER, "B", 7), (ORDERS, "A", 30)):
+            with pytest.raises(InsufficientStock) as refused:
+                await services.reserve(who, hold(sku, 40), f"{who.key}{sku}", {"sku": sku})
+            assert refused.value.shortfalls[0].available == told
+
+
 async def test_two_processes_racing_for_the_same_units_never_oversell(database: Database) -> None:
     await furnish(database, {("A", W1): 25, ("B", W1): 25})
     async with AsyncExitStack() as stack:

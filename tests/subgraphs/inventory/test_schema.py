@@ -332,6 +332,14 @@ async def test_a_sourcing_plan_explains_itself_and_holds_nothing(house: RunningS
     assert plan["explanation"][1].startswith("W1 (WAREHOUSE, ")
 
 
+async def test_a_plan_for_very_many_units_is_for_those_who_may_see_units(house: RunningService) -> None:
+    many = '{ sourcingPlan(lines: [{ sku: "SKU-000", quantity: 21 }], method: SHIP) { feasible shortfalls { available } } }'
+    refused = await house.ask(many, context=EUROS)
+    assert refused["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+    found = await house.ask(many, context=EUROS, principal=STAFF)
+    assert found["data"]["sourcingPlan"]["feasible"] is False
+
+
 async def test_a_channel_names_the_locations_whose_stock_it_sells(house: RunningService) -> None:
     answer = await house.ask(
         'query { _entities(representations: [{ __typename: "Channel", code: "web-eu" }]) '
