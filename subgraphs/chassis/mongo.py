@@ -29,7 +29,7 @@ import pymongo
 from bson.binary import Binary
 from bson.codec_options import CodecOptions
 from bson.int64 import Int64
-from motor.motor_asyncio import AsyncIOMotorClient
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession
 from pymongo import AsyncMongoClient, ReadPreference
 from pymongo import errors as driver_errors
 from pymongo.read_concern import ReadConcern
@@ -172,6 +172,7 @@ class _Driver(Protocol):
     def client(self, uri: str, options: Mapping[str, Any]) -> Any: ...
     async def close(self, client: Any) -> None: ...
     async def start_session(self, client: Any) -> Any: ...
+    async def end_session(self, session: Any) -> None: ...
     async def start_transaction(self, session: Any, options: Mapping[str, Any]) -> None: ...
     async def aggregate(self, collection: Any, pipeline: Sequence[Any], options: Mapping[str, Any]) -> Any: ...
     async def watch(self, target: Any, pipeline: Sequence[Any], options: Mapping[str, Any]) -> Any: ...
@@ -186,8 +187,15 @@ class _MotorDriver:
     async def close(self, client: Any) -> None:
         client.close()
 
+    # Motor sends both to a thread. Neither says a word to the server, but for an end that finds a transaction open.
     async def start_session(self, client: Any) -> Any:
-        return await client.start_session()
+        return AsyncIOMotorClientSession(client.delegate.start_session(), client)
+
+    async def end_session(self, session: Any) -> None:
+        if session.in_transaction:
+            await session.end_session()
+        else:
+            session.delegate.end_session()
 
     async def start_transaction(self, session: Any, options: Mapping[str, Any]) -> None:
         session.start_transaction(**options)
@@ -210,6 +218,9 @@ class _PyMongoDriver:
 
     async def start_session(self, client: Any) -> Any:
         return client.start_session()
+
+    async def end_session(self, session: Any) -> None:
+        await session.end_session()
 
     async def start_transaction(self, session: Any, options: Mapping[str, Any]) -> None:
         await session.start_transaction(**options)
@@ -365,7 +376,7 @@ class Database:
                 if not isinstance(error, TransientConflict):
                     raise
             finally:
-                await raw.end_session()
+                await driver.end_session(raw)
         raise RequestInFlight(
             "too many requests are changing the same thing; try again", int(TRANSACTION_BACKOFF_MS_MAX)
         )
