@@ -113,6 +113,7 @@ class Checkouts:
         arguments: Mapping[str, Any],
     ) -> tuple[CheckoutSession, bool]:
         """A session over a cart or over lines, its stock held aside unless the buyer does not want that."""
+        made: CheckoutSession | None = None
 
         async def work(claim: Claim, point: Payload | None) -> Payload:
             assert point is not None, "given below"
@@ -155,7 +156,8 @@ class Checkouts:
             if hold_stock and _can_hold(session):
                 hold = await self._held(session, f"checkout:{checkout_id}:hold")
                 session = replace(session, hold=hold)
-            session = session.settled()
+            nonlocal made
+            made = session = session.settled()
 
             async def body(transaction: Session) -> Payload:
                 await self._store.add_checkout(session, transaction)
@@ -166,7 +168,7 @@ class Checkouts:
         # Known before the hold is asked for, so that a successor asks for the very same one.
         point = {"checkout": new_id("chk")}
         payload, replayed = await once(self._idempotency, principal, "checkoutCreate", key, arguments, work, point)
-        return await self._known(payload), replayed
+        return made or await self._known(payload), replayed
 
     async def update(
         self,

@@ -121,8 +121,10 @@ class Completion:
         self._faults.fault("after_freeze")
         try:
             async with asyncio.timeout(wait_s):
+                go_on = self._advance  # Its first lease came with the freeze.
                 while not _rests(saga):
-                    saga = await self._work(saga)
+                    saga = await go_on(saga)
+                    go_on = self._work
                     pause = (saga.progress.due_at - self._clock.now()) / timedelta(seconds=1)
                     if not _rests(saga):
                         await asyncio.sleep(max(0.0, pause))
@@ -162,8 +164,11 @@ class Completion:
                 await asyncio.sleep(WORKER_POLL_S)
 
     async def _work(self, saga: Saga) -> Saga:
-        """Takes the lease, then acts until the saga ends or must wait."""
-        saga = await self._save(saga, self._clock.now() + LEASE)
+        """Takes the lease, then goes on with the saga."""
+        return await self._advance(await self._save(saga, self._clock.now() + LEASE))
+
+    async def _advance(self, saga: Saga) -> Saga:
+        """Acts until the saga ends or must wait."""
         while not saga.progress.ended:
             saga = await self._act(saga)
             now = self._clock.now()
@@ -380,9 +385,8 @@ class Completion:
         )
         assert await self._store.save_checkout(completed, checkout.version, session), "read in this transaction"
         if Step.AUTHORIZE in saga.progress.wants:
-            payment = await self._store.payment(saga.attempt_id, session)
-            assert payment is not None, "an order follows its authorization"
-            await self._store.put_payment(replace(payment, order_id=order.id), session)
+            paid = await self._store.give_payment(saga.attempt_id, order.id, session)
+            assert paid, "an order follows its authorization"
         await self._outbox.append(
             session,
             confirmed_event(order),
@@ -462,12 +466,11 @@ class Completion:
             state = "REQUIRES_ACTION"
         if state is None:
             return
-        known = await self._store.payment(saga.attempt_id, session)
         live = state in ("AUTHORIZED", "CAPTURED")
-        await self._store.put_payment(
+        await self._store.note_payment(
             Payment(
                 id=saga.attempt_id,
-                order_id=known.order_id if known else None,
+                order_id=None,
                 checkout_id=saga.checkout_id,
                 provider=saga.provider,
                 provider_ref=saga.provider_ref or "",
@@ -475,7 +478,7 @@ class Completion:
                 authorized=saga.amount if live else nothing,
                 captured=saga.amount if state == "CAPTURED" else nothing,
                 refunded=nothing,
-                at=known.at if known else self._clock.now(),
+                at=self._clock.now(),
             ),
             session,
         )

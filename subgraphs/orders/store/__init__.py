@@ -327,6 +327,19 @@ class Store:
             sagas = [saga for saga in sagas if (saga.started_at, saga.id) < before]
         return sagas[:limit]
 
+    async def note_payment(self, payment: Payment, session: Session) -> None:
+        """Writes a payment down; of one that is known its order and its time stay as they are."""
+        document = payment_to_doc(payment)
+        first = {name: document.pop(name) for name in ("order", "at")}
+        await self._payments.update_one(
+            {"_id": document.pop("_id")}, {"$set": document, "$setOnInsert": first}, upsert=True, session=session
+        )
+
+    async def give_payment(self, payment_id: str, order_id: str, session: Session) -> bool:
+        """Whether there is that payment, which is now the order's."""
+        written = await self._payments.update_one({"_id": payment_id}, {"$set": {"order": order_id}}, session=session)
+        return written.matched == 1
+
     async def put_payment(self, payment: Payment, session: Session) -> None:
         await self._payments.replace_one({"_id": payment.id}, payment_to_doc(payment), upsert=True, session=session)
 
