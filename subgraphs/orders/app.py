@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from subgraphs.chassis.app import Resources, Service
 from subgraphs.orders import store
-from subgraphs.orders.payments import sandbox, stripe
+from subgraphs.orders.payments import external, sandbox, stripe
 from subgraphs.orders.payments.port import PaymentProvider
 from subgraphs.orders.schema import SCHEMA
 from subgraphs.orders.service.books import Bookkeeping
@@ -15,6 +15,7 @@ from subgraphs.orders.service.completion import Completion
 from subgraphs.orders.service.errands import Errands
 from subgraphs.orders.service.faults import FaultPoints
 from subgraphs.orders.service.fulfilments import Fulfilments
+from subgraphs.orders.service.ingestion import Ingestion
 from subgraphs.orders.service.live import LiveOrders
 from subgraphs.orders.service.orders import Orders
 from subgraphs.orders.service.peers import Catalog, Customers, Inventory, Loyalty
@@ -44,6 +45,8 @@ def assemble(resources: Resources, faults: FaultPoints) -> Services:
     }
     if resources.settings.stripe_api_key is not None:
         providers[stripe.NAME] = stripe.StripeProvider(resources.settings.stripe_api_key.get_secret_value())
+    # Nobody can say at a checkout of ours that they paid elsewhere.
+    every_provider = providers | {external.NAME: external.ExternalProvider()}
     loyalty = Loyalty(resources.peers)
     completion = Completion(
         kept,
@@ -53,30 +56,32 @@ def assemble(resources: Resources, faults: FaultPoints) -> Services:
         inventory,
         loyalty,
         Customers(resources.peers),
-        providers,
+        every_provider,
         faults,
     )
     orders = Orders(kept, resources.outbox, resources.idempotency, resources.clock, catalog, inventory, cursors)
     quotes = Quotes(resources.clock, catalog, inventory, resources.codec("quotes"))
     after_sales = AfterSales(resources.database)
-    errands = Errands(kept, after_sales, resources.outbox, resources.clock, providers, faults)
+    errands = Errands(kept, after_sales, resources.outbox, resources.clock, every_provider, faults)
     fulfilments = Fulfilments(
         kept, resources.outbox, resources.idempotency, resources.clock, inventory, errands, cursors, faults
     )
+    checkouts = Checkouts(
+        kept,
+        resources.idempotency,
+        resources.clock,
+        catalog,
+        inventory,
+        loyalty,
+        completion,
+        frozenset(providers),
+        faults,
+        quotes,
+    )
     return Services(
         carts=Carts(kept, resources.idempotency, resources.clock, catalog),
-        checkouts=Checkouts(
-            kept,
-            resources.idempotency,
-            resources.clock,
-            catalog,
-            inventory,
-            loyalty,
-            completion,
-            frozenset(providers),
-            faults,
-            quotes,
-        ),
+        checkouts=checkouts,
+        ingestion=Ingestion(kept, resources.idempotency, resources.clock, catalog, checkouts),
         orders=orders,
         fulfilments=fulfilments,
         returns=Returns(

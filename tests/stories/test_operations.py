@@ -219,3 +219,34 @@ async def test_a_partner_sees_points_whose_basis_is_hidden_and_nothing_of_the_st
     for hidden in ("{ me { id } }", "{ stockLevels { totalCount } }", "{ channels { priceList { code } } }"):
         answer = await client.ask(hidden, headers=partner)
         assert answer["errors"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+
+
+async def test_an_order_of_the_marketplace_is_one_of_ours_once(client: HouseClient, staff: str) -> None:
+    sku = (await shop.some_variant(client, skip=15))["sku"]
+    await shop.set_sellable(client, staff, sku, 3)
+    bridge = await client.token("bridge", kind="staff", scopes=("orders:ingest", "orders:read"))
+    external = secrets.token_hex(6)
+    given = {
+        "channel": "marketplace",
+        "externalId": external,
+        "email": "buyer@example.com",
+        "address": shop.ADDRESS,
+        "lines": [{"sku": sku, "quantity": 1, "unitPrice": {"minor": 1700, "currency": "EUR"}}],
+        "delivery": {"minor": 300, "currency": "EUR"},
+        "total": {"minor": 2000, "currency": "EUR"},
+    }
+    document = (
+        "mutation($i: ExternalOrderInput!, $k: IdempotencyKey!) { orderIngest(input: $i, idempotencyKey: $k) {"
+        " replayed order { id } errors { __typename ... on UserError { message } } } }"
+    )
+    orders = set()
+    for _ in range(2):
+        payload = (await client.data(document, {"i": given, "k": secrets.token_hex(8)}, token=bridge))["orderIngest"]
+        assert payload["errors"] == []
+        orders.add(payload["order"]["id"])
+    assert len(orders) == 1
+    listed = await client.data(
+        '{ orders(filter: { channel: ["marketplace"] }, first: 5) { edges { node { id channel { code } } } } }',
+        token=bridge,
+    )
+    assert listed["orders"]["edges"][0]["node"] == {"id": orders.pop(), "channel": {"code": "marketplace"}}

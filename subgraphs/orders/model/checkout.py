@@ -79,6 +79,8 @@ class CheckoutSession:
     saga_id: str | None
     points: int = 0
     points_worth: Money | None = None
+    delivery_charged: Money | None = None
+    """What another house has charged for the delivery of an order it took; without, the rate card says."""
 
     @property
     def tax_rule(self) -> TaxRule | None:
@@ -94,7 +96,7 @@ class CheckoutSession:
     @property
     def due(self) -> Totals:
         """What there is to pay, with money and points together."""
-        delivery = delivery_cost(self.method, self.option_id, self.currency)
+        delivery = self.delivery_charged or delivery_cost(self.method, self.option_id, self.currency)
         return add_up(self.lines, delivery, self.tax_rule, self.currency)
 
     @property

@@ -35,6 +35,7 @@ from subgraphs.orders.schema.entities import (
 from subgraphs.orders.schema.enums import CaptureMode
 from subgraphs.orders.schema.finance import FinanceMutation, FinanceQuery
 from subgraphs.orders.schema.fulfilment import FulfilmentMutation, FulfilmentQuery, FulfilmentSubscription
+from subgraphs.orders.schema.ingestion import IngestionMutation
 from subgraphs.orders.schema.inputs import (
     CartCreateInput,
     CartLineInput,
@@ -123,7 +124,7 @@ class Query(FulfilmentQuery, ReturnQuery, FinanceQuery, QuoteQuery):
 
 
 @strawberry.type
-class Mutation(FulfilmentMutation, ReturnMutation, FinanceMutation):
+class Mutation(FulfilmentMutation, ReturnMutation, FinanceMutation, IngestionMutation):
     @strawberry.mutation(description="Starts a cart.")
     async def cart_create(
         self,

@@ -273,6 +273,25 @@ class Checkouts:
         assert known is not None, "its insertion was refused as a duplicate"
         return await self._replayed(known, claim)
 
+    async def settle(self, session: CheckoutSession, claim: Claim, provider: str, *, token: str) -> Completed:
+        """Drives the saga of a session whose price is not ours to say: it was paid elsewhere."""
+        known = await self._store.saga_of_request(claim.id)
+        if known is None:
+            session.check(None, self._clock.now(), "COMPLETE_IN_PROGRESS")
+            saga = await self._frozen(session, claim, provider, token, True, None)
+            if saga is not None:
+                return await self._outcome(await self._completion.drive(saga), replayed=False)
+            known = await self._store.saga_of_request(claim.id)
+            assert known is not None, "its insertion was refused as a duplicate"
+        return await self._replayed(known, claim)
+
+    async def completed(self, session: CheckoutSession) -> Completed:
+        """What came of a session that has its order."""
+        assert session.saga_id is not None, "a saga completed it"
+        saga = await self._store.saga(session.saga_id)
+        assert saga is not None, "sagas are not deleted"
+        return await self._outcome(saga, replayed=True)
+
     async def _replayed(self, saga: Saga, claim: Claim) -> Completed:
         if saga.request_print != claim.fingerprint:
             raise IdempotencyConflict("this idempotency key was used with other arguments", saga.request_print)

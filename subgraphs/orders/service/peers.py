@@ -43,7 +43,7 @@ query OrdersSiblings($skus: [String!]!, $context: PriceContextInput!) {
 """
 
 _CHANNEL = """
-query OrdersChannel($code: String!) { channel(code: $code) { code currencies countries } }
+query OrdersChannel($code: String!) { channel(code: $code) { code kind currencies countries } }
 """
 
 _AVAILABILITY = """
@@ -160,8 +160,9 @@ class Short(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class ChannelFacts:
-    """The currencies and countries a channel sells in, its own first."""
+    """What kind of channel it is, and the currencies and countries it sells in, its own first."""
 
+    kind: str
     currencies: tuple[str, ...]
     countries: tuple[str, ...]
 
@@ -181,7 +182,9 @@ class Catalog:
             found = (await self._peers.execute("catalog", _CHANNEL, {"code": code}))["channel"]
             if found is None:
                 raise InvalidInput(f"no such channel: {code}", path=("input", "channel"))
-            known = self._channels[code] = ChannelFacts(tuple(found["currencies"]), tuple(found["countries"]))
+            known = self._channels[code] = ChannelFacts(
+                found["kind"], tuple(found["currencies"]), tuple(found["countries"])
+            )
         return known
 
     async def offers(self, skus: Sequence[str], channel: str, currency: str, country: str | None) -> dict[str, Offer]:

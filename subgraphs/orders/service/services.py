@@ -10,6 +10,7 @@ from subgraphs.orders.service.checkouts import Checkouts
 from subgraphs.orders.service.completion import Completion
 from subgraphs.orders.service.errands import Errands
 from subgraphs.orders.service.fulfilments import Fulfilments
+from subgraphs.orders.service.ingestion import Ingestion
 from subgraphs.orders.service.live import LiveOrders
 from subgraphs.orders.service.orders import Orders
 from subgraphs.orders.service.peers import Loyalty
@@ -24,6 +25,7 @@ class Services:
 
     carts: Carts
     checkouts: Checkouts
+    ingestion: Ingestion
     orders: Orders
     fulfilments: Fulfilments
     returns: Returns

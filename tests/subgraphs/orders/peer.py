@@ -82,10 +82,17 @@ class Peer:
         return data
 
     def _OrdersChannel(self, variables: dict[str, Any]) -> dict[str, Any]:
-        known = {"web-eu": ("EUR", "DE"), "web-us": ("USD", "US"), "web-jp": ("JPY", "JP")}.get(variables["code"])
+        known = {
+            "web-eu": ("EUR", "DE"),
+            "web-us": ("USD", "US"),
+            "web-jp": ("JPY", "JP"),
+            "marketplace": ("EUR", "DE"),
+        }.get(variables["code"])
         if known is None:
             return {"channel": None}
-        return {"channel": {"code": variables["code"], "currencies": [known[0]], "countries": [known[1]]}}
+        kind = "WEB" if variables["code"].startswith("web") else "MARKETPLACE"
+        channel = {"code": variables["code"], "kind": kind, "currencies": [known[0]], "countries": [known[1]]}
+        return {"channel": channel}
 
     def _OrdersOffers(self, variables: dict[str, Any]) -> dict[str, Any]:
         return {"variants": [self._variant(sku, variables["context"]["currency"]) for sku in variables["skus"]]}
