@@ -17,6 +17,9 @@ Guests all are the same principal, so a guest's key is the only thing that keeps
 the answer to a new cart or session is the identity that opens it. Hence a guest's key must be one that nobody chooses
 by chance; short ones are refused.
 
+Opening and abandoning a record is a write of its own, outside the work's transaction. What many requests open or abandon
+at the same time is written together, since such a write costs as much for sixty as for one.
+
 Keys expire (a TTL index on ``exp``); uniqueness that must not expire, such as a register's receipt number, belongs to
 the domain's own indexes.
 """
@@ -32,6 +35,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
+from subgraphs.chassis.group_commit import GroupCommit
 from subgraphs.chassis.identity import ANONYMOUS
 from subgraphs.chassis.mongo import Database, Document, DuplicateKey, Index, Session
 from subgraphs.kernel.clock import Clock, SystemClock, iso
@@ -80,6 +84,8 @@ class Idempotency:
         self._database = database
         self._records = database.collection(IDEM)
         self._clock = clock or SystemClock()
+        self._opened = GroupCommit(self._insert)
+        self._abandoned_ones = GroupCommit(self._delete)
 
     def claim(self, principal_key: str, field: str, key: str, arguments: Mapping[str, Any]) -> Claim:
         """The identity and fingerprint of a request; ``InvalidInput`` for a key that is empty, too long, or a guest's
@@ -192,11 +198,14 @@ class Idempotency:
         # Nearly every request is a new one, and that takes one write: a second record of one identity cannot be.
         now = self._clock.now()
         record = self._open_record(claim, now + timedelta(seconds=lease_s), now + ttl, point)
-        try:
-            await self._records.insert_one(record)
-        except DuplicateKey:
-            return await self._begin_again(claim, lease_s, ttl, point)
-        return Started(claim, point)
+        if await self._opened.submit(IDEM, record):
+            return Started(claim, point)
+        return await self._begin_again(claim, lease_s, ttl, point)
+
+    async def _insert(self, records: Sequence[Document]) -> list[bool]:
+        """Whether each is now open; those that come at the same time share one write."""
+        refused = await self._records.insert_each(records)
+        return [place not in refused for place in range(len(records))]
 
     async def _begin_again(
         self, claim: Claim, lease_s: float, ttl: timedelta, point: Payload | None
@@ -254,7 +263,11 @@ class Idempotency:
 
     async def abandon(self, claim: Claim) -> None:
         """Forgets an open request that changed nothing, so that it may be tried again under the same key."""
-        await self._records.delete_one({"_id": claim.id, "state": "IN_FLIGHT"})
+        await self._abandoned_ones.submit(IDEM, claim.id)
+
+    async def _delete(self, ids: Sequence[str]) -> list[None]:
+        await self._records.delete_many({"_id": {"$in": list(ids)}, "state": "IN_FLIGHT"})
+        return [None] * len(ids)
 
     def _abandoned(self, claim: Claim, record: Document) -> bool:
         return bool(

@@ -483,6 +483,19 @@ class Collection:
             with _translated(self.name):
                 await self._raw.insert_many(documents, ordered=ordered, session=_raw(session))
 
+    async def insert_each(self, documents: Sequence[Document]) -> frozenset[int]:
+        """Adds each document that no unique index refuses, all in one round trip; the places of those refused."""
+        try:
+            await self.insert_many(documents, ordered=False)
+        except DuplicateKey as refused:
+            cause = refused.__cause__
+            assert isinstance(cause, driver_errors.BulkWriteError), "many documents are written in bulk"
+            faults = cause.details["writeErrors"]
+            if cause.details["writeConcernErrors"] or any(fault["code"] != _DUPLICATE_KEY for fault in faults):
+                raise MongoError(str(cause)) from cause
+            return frozenset(fault["index"] for fault in faults)
+        return frozenset()
+
     async def update_one(
         self,
         filter: Filter,

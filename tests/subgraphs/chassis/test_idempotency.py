@@ -178,6 +178,24 @@ async def test_an_abandoned_request_may_be_tried_again(idempotency: Idempotency,
     assert isinstance(await idempotency.begin("c", "complete", "k", {"other": 1}), Started)
 
 
+async def test_many_that_begin_at_the_same_instant_each_have_their_own_answer(
+    idempotency: Idempotency, database: Database, work: Work
+) -> None:
+    async def begin(key: str) -> Started | Replay | type[Exception]:
+        try:
+            return await idempotency.begin("customer:1", "buy", key, {})
+        except RequestInFlight as refused:
+            return type(refused)
+
+    keys = [f"k{number % 30}" for number in range(40)]
+    begun = await asyncio.gather(*map(begin, keys))
+    assert [type(each) for each in begun[:30]] == [Started] * 30
+    assert begun[30:] == [RequestInFlight] * 10
+    started = [each for each in begun if isinstance(each, Started)]
+    await asyncio.gather(*(idempotency.abandon(each.claim) for each in started[1:]))
+    assert [row["_id"] for row in await database.collection("idem").find({})] == [started[0].claim.id]
+
+
 async def test_two_that_begin_at_the_same_instant_are_one_and_a_wait(idempotency: Idempotency, work: Work) -> None:
     async def begin() -> str:
         try:

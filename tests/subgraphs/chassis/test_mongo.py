@@ -101,6 +101,16 @@ async def test_a_second_document_under_a_unique_key_is_a_duplicate(database: Dat
     assert one.value.collection == "things"
 
 
+async def test_of_documents_inserted_each_for_itself_the_refused_are_named(database: Database) -> None:
+    await database.ensure_indexes({"things": [Index(["code"], unique=True, sparse=True)]})
+    things = database.collection("things")
+    await things.insert_one({"_id": 1, "code": "A"})
+    documents = [{"_id": 1}, {"_id": 2}, {"_id": 3, "code": "A"}, {"_id": 2}, {"_id": 4}]
+    assert await things.insert_each(documents) == {0, 2, 3}
+    assert sorted(row["_id"] for row in await things.find({})) == [1, 2, 4]
+    assert await things.insert_each([{"_id": 5}]) == frozenset()
+
+
 async def test_making_indexes_again_changes_nothing(database: Database) -> None:
     indexes = {"things": [Index(["code"]), Index([("at", -1)], expire_after_s=60)], "bare": []}
     await database.ensure_indexes(indexes)
